@@ -1,0 +1,113 @@
+"""`automl deploy`: a model behind a scoring gateway."""
+
+from __future__ import annotations
+
+import contextlib
+import shlex
+import signal
+import sys
+from collections.abc import Iterator
+from types import FrameType
+from typing import TYPE_CHECKING
+
+import click
+
+from automl.cli.options import json_option, print_json, workspace_option
+
+if TYPE_CHECKING:
+    from automl.deployment import Deployment
+
+
+@click.command()
+@click.argument("model")
+@click.option("--name", help="The deployment's name  [default: the model's]")
+@click.option(
+    "--version",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="The model's version  [default: the newest]",
+)
+@click.option("--target", default="local", show_default=True, help="Where to deploy.")
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    metavar="N",
+    help="The port to answer on  [default: a free one]",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="How long it may take to come up  [default: the target's own, 60 for local]",
+)
+@workspace_option
+@json_option
+def command(
+    model: str,
+    name: str | None,
+    version: int | None,
+    target: str,
+    port: int | None,
+    timeout: float | None,
+    workspace: str | None,
+    as_json: bool,
+) -> None:
+    """Serve MODEL, the name of an exported model or its folder, behind a scoring gateway.
+
+    Returns when the service is ready, and prints its address, its key and what to type next.
+    The service goes on until `automl deployments delete NAME`, also when the shell closes.
+    """
+    from automl.deployment import deploy
+
+    if not as_json:
+        click.echo(f"Starting {model}…", err=True)
+    with _signals_as_exits():
+        deployment = deploy(
+            model, name, target, workspace, version=version, port=port, timeout=timeout
+        )
+    if as_json:
+        print_json(
+            {
+                "name": deployment.name,
+                "url": deployment.url,
+                "key": deployment.key,
+                "model": deployment.model,
+                "version": deployment.version,
+                "target": deployment.target,
+            }
+        )
+    else:
+        _print(deployment, workspace)
+
+
+def _print(deployment: Deployment, workspace: str | None) -> None:
+    where = f" --workspace {shlex.quote(workspace)}" if workspace else ""
+    click.echo(
+        f"{deployment.name} is ready: {deployment.model}, version {deployment.version}\n"
+        f"  url  {deployment.url}\n"
+        f"  key  {deployment.key}\n"
+        f"\n"
+        f"Score images with\n"
+        f"  automl score {deployment.name} PHOTO.jpg{where}\n"
+        f"or from anywhere on this machine with\n"
+        f"  curl -H 'Authorization: Bearer {deployment.key}' "
+        f"-F images=@PHOTO.jpg {deployment.url}/v1/score\n"
+        f"\n"
+        f"End it with\n"
+        f"  automl deployments delete {deployment.name}{where}"
+    )
+
+
+@contextlib.contextmanager
+def _signals_as_exits() -> Iterator[None]:
+    """Lets a deploy that is told to end clean up, as Ctrl-C does."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = {n: signal.signal(n, leave) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,78 @@
+"""`automl deployments`: what is being served."""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from automl.cli.options import json_option, print_json, print_table, workspace_option
+
+if TYPE_CHECKING:
+    from automl.deployment import Deployment
+
+_FIELDS = ("name", "status", "model", "version", "target", "url", "created")
+
+
+@click.group()
+def command() -> None:
+    """List and delete deployments."""
+
+
+@command.command("list")
+@workspace_option
+@json_option
+def list_(workspace: str | None, as_json: bool) -> None:
+    """List the deployments and their states.
+
+    The states are asked for at this moment. ready: it scores; starting: not yet; degraded: a
+    part of it has ended or does not answer; stopped: nothing of it runs, and `automl
+    deployments delete` frees its name.
+    """
+    from automl.deployment import list_deployments
+    from automl.workspace import Workspace
+
+    found = Workspace.find(workspace)
+    deployments = list_deployments(found)
+    with ThreadPoolExecutor(16) as pool:  # one that hangs does not hold up the others
+        rows = list(pool.map(_row, deployments))
+    if as_json:
+        print_json({"deployments": rows})
+    elif not rows:
+        click.echo(f"No deployments in {found.root}; `automl deploy MODEL` makes one.")
+    else:
+        print_table(
+            [name.upper() for name in _FIELDS],
+            [[str(row[name]) or "-" for name in _FIELDS] for row in rows],
+        )
+
+
+@command.command()
+@click.argument("name")
+@workspace_option
+@json_option
+def delete(name: str, workspace: str | None, as_json: bool) -> None:
+    """Take a deployment down.
+
+    Its record, key and logs are removed, and its name is free again.
+    """
+    from automl.deployment import get_deployment
+
+    get_deployment(name, workspace).delete()
+    if as_json:
+        print_json({"deleted": name})
+    else:
+        click.echo(f"Deleted {name}.")
+
+
+def _row(deployment: Deployment) -> dict[str, Any]:
+    from automl.errors import AutomlError
+
+    status = "unknown"
+    with contextlib.suppress(AutomlError):  # its target is not installed any more
+        status = deployment.status()
+    return {name: getattr(deployment, name) for name in _FIELDS if name != "status"} | {
+        "status": status
+    }

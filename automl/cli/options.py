@@ -1,0 +1,53 @@
+"""Options and output that commands share."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def workspace_option(function: F) -> F:
+    """Adds `--workspace DIR`, passed on as `workspace` (a string or `None`)."""
+    return click.option(
+        "--workspace",
+        metavar="DIR",
+        help="The workspace  [default: $AUTOML_WORKSPACE, else the nearest one upwards, "
+        "else ./automl-workspace]",
+    )(function)
+
+
+def json_option(function: F) -> F:
+    """Adds `--json`, passed on as `as_json`."""
+    return click.option(
+        "--json", "as_json", is_flag=True, help="Print one JSON object and nothing else."
+    )(function)
+
+
+def print_json(content: Any) -> None:
+    """Prints one JSON object on standard output."""
+    click.echo(json.dumps(content, ensure_ascii=False))
+
+
+def print_table(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Prints rows in columns, never cut or wrapped, so that other programs can read them too."""
+    lines = [headings, *rows]
+    widths = [max(_width(line[i]) for line in lines) for i in range(len(headings))]
+    for line in lines:
+        cells = (
+            cell + " " * (width - _width(cell)) for cell, width in zip(line, widths, strict=True)
+        )
+        click.echo("  ".join(cells).rstrip())
+
+
+def _width(text: str) -> int:
+    """Returns how many columns of a terminal `text` takes."""
+    return sum(
+        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
+        for c in text
+    )

@@ -1,0 +1,76 @@
+"""What a finished search tells its user: leaderboard, held-out figures, what to type next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from automl.cli.wording import configuration, percent, seconds_text
+from automl.records import TrialRecord
+
+if TYPE_CHECKING:
+    from automl.tuning.run import Run
+
+SHOWN = 10
+
+
+def print_summary(run: Run) -> None:
+    """Prints the leaderboard, the held-out figures, the paths and the next command."""
+    console = Console(highlight=False)
+    print_leaderboard(run, console)
+    evaluation = run.evaluation
+    interval = evaluation.balanced_accuracy_interval()
+    console.print()
+    console.print(
+        f"On {evaluation.test_images:,} held-out images: class-averaged accuracy "
+        f"[bold]{percent(evaluation.balanced_accuracy)}[/bold] (95 % interval "
+        f"{percent(interval.low)} to {percent(interval.high)}), "
+        f"accuracy [bold]{percent(evaluation.accuracy)}[/bold]."
+    )
+    model = run.record["model"]
+    assert model is not None
+    console.print()
+    for what, text in (
+        ("report", str(run.report)),
+        ("model", f"{model['path']}  (version {model['version']})"),
+        ("next", f"automl deploy {model['name']}"),
+    ):
+        console.print(Text(f"{what:<8}{text}"), soft_wrap=True)
+
+
+def print_leaderboard(run: Run, console: Console) -> None:
+    """Prints the best trials of a run."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("rank", justify="right")
+    table.add_column("trial", justify="right")
+    table.add_column("class-averaged", justify="right", no_wrap=True)
+    table.add_column("configuration", overflow="fold")
+    table.add_column("time", justify="right", no_wrap=True)
+    rows = run.leaderboard
+    for rank, row in enumerate(rows[:SHOWN], 1):
+        table.add_row(
+            str(rank) if row["score"] is not None else "—",
+            str(int(row["trial"]) + 1),
+            _score(row),
+            Text(configuration(row["hyperparameters"]) + _failure(row)),
+            seconds_text(row["seconds"]),
+            style="bold" if row["trial"] == run.record["winner"] else None,
+        )
+    console.print(table)
+    if len(rows) > SHOWN:
+        console.print(f"… and {len(rows) - SHOWN} more, in the report")
+
+
+def _score(row: TrialRecord) -> str:
+    if row["score"] is None:
+        return row["status"]
+    spread = row["spread"]
+    return percent(row["score"]) + (f" ± {100 * spread:.1f}" if spread is not None else "")
+
+
+def _failure(row: TrialRecord) -> str:
+    error = row.get("error")
+    return f" ({error})" if error else ""

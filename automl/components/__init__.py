@@ -1,0 +1,35 @@
+"""What a plugin can add: one contract a file, in the order of the pipeline."""
+
+from automl.components.augmentation import Augmentation
+from automl.components.backbone import Backbone, Weights
+from automl.components.compute import Compute, Task, TaskHandle
+from automl.components.head import AffineHead, EstimatorHead, FittedHead, Head, LayersHead
+from automl.components.runtime import LoadedModel, Runtime
+from automl.components.source import FoundImage, ImageRecord, ImageSource, SearchProvider
+from automl.components.strategy import Strategy, StrategyContext
+from automl.components.target import DeployedService, DeployRequest, Target
+
+__all__ = [
+    "AffineHead",
+    "Augmentation",
+    "Backbone",
+    "Compute",
+    "DeployRequest",
+    "DeployedService",
+    "EstimatorHead",
+    "FittedHead",
+    "FoundImage",
+    "Head",
+    "ImageRecord",
+    "ImageSource",
+    "LayersHead",
+    "LoadedModel",
+    "Runtime",
+    "SearchProvider",
+    "Strategy",
+    "StrategyContext",
+    "Target",
+    "Task",
+    "TaskHandle",
+    "Weights",
+]

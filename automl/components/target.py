@@ -1,0 +1,77 @@
+"""Where a model is deployed."""
+
+from __future__ import annotations
+
+import abc
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+def _forget(state: Mapping[str, Any]) -> None:
+    """Keeps nothing."""
+
+
+@dataclass(frozen=True)
+class DeployRequest:
+    """What to deploy.
+
+    Attributes:
+        name: The deployment's name.
+        model: The model's name, which is also the name it is served under.
+        model_path: The version's own folder: the SavedModel and its manifest.
+        version: The version to serve, the only one.
+        key: The owner's key in clear; the service is given only its hash.
+        directory: A folder of the deployment's own for logs and settings.
+        options: The target's own options, such as `{"port": 8501}`.
+        remember: Keeps the state so far. A target calls it whenever there is something more
+            to take down, so that a deploy that is killed half-way can still be deleted.
+    """
+
+    name: str
+    model: str
+    model_path: Path
+    version: int
+    key: str
+    directory: Path
+    options: Mapping[str, Any] = field(default_factory=dict)
+    remember: Callable[[Mapping[str, Any]], None] = _forget
+
+
+@dataclass(frozen=True)
+class DeployedService:
+    """A service that a target has brought up.
+
+    Attributes:
+        url: The scoring gateway's base address.
+        state: What the target needs to find the service again; JSON values only.
+    """
+
+    url: str
+    state: Mapping[str, Any]
+
+
+class Target(abc.ABC):
+    """Brings models up somewhere, and down again."""
+
+    name: str
+
+    @abc.abstractmethod
+    def deploy(self, request: DeployRequest) -> DeployedService:
+        """Brings the service up and returns when it answers.
+
+        Raises:
+            DeploymentError: If it does not come up; nothing is left running then.
+        """
+
+    @abc.abstractmethod
+    def status(self, state: Mapping[str, Any]) -> str:
+        """Returns `"ready"`, `"starting"`, `"degraded"` or `"stopped"`.
+
+        `state` is what was last remembered; what it names may be gone or taken by others.
+        """
+
+    @abc.abstractmethod
+    def delete(self, state: Mapping[str, Any]) -> None:
+        """Takes the service down; does nothing where it is gone already."""

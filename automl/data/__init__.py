@@ -1,0 +1,1 @@
+"""Images on disk to arrays: datasets, splits and the pixel cache."""

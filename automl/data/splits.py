@@ -1,0 +1,107 @@
+"""Which images train, which validate and which are held out."""
+
+from __future__ import annotations
+
+import warnings
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from automl.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from automl.data.dataset import Dataset
+
+    Rows = NDArray[np.int64]
+
+FOLDS = 5
+SINGLE_FOLD_FROM = 5_000
+"""From this many images on, one validation split says enough and folds only cost time."""
+VALIDATION_LIMIT = 10_000
+"""The most images in a single validation split."""
+
+
+def train_test_rows(
+    dataset: Dataset, train_size: float, stratify: bool, seed: int
+) -> tuple[Rows, Rows]:
+    """Returns the row numbers of both parts, each sorted.
+
+    Raises:
+        UsageError: If `train_size` is not between 0 and 1.
+        DataError: If stratifying and a class has fewer than two images, or a part would be empty.
+    """
+    from sklearn.model_selection import train_test_split
+
+    if not 0 < train_size < 1:
+        raise UsageError(f"expected a train_size between 0 and 1, found {train_size}; try 0.66.")
+    rows = np.arange(len(dataset))
+    count, least = int(train_size * len(rows)), 1
+    if stratify:
+        require_images_per_class(dataset, 2)
+        least = len(dataset.labels)  # scikit-learn wants both parts to have as many rows
+    count = max(least, min(count, len(rows) - least))
+    try:
+        train, test = train_test_split(
+            rows,
+            train_size=count,
+            test_size=len(rows) - count,
+            stratify=dataset.y if stratify else None,
+            random_state=seed,
+        )
+    except ValueError as error:
+        raise DataError(
+            f"expected enough images to split {train_size:.0%} off, found {len(dataset)} in "
+            f"{len(dataset.labels)} classes; add images."
+        ) from error
+    return np.sort(train), np.sort(test)
+
+
+def validation_folds(y: Rows, seed: int) -> list[tuple[Rows, Rows]]:
+    """Returns (training rows, validation rows) pairs that trials are judged on.
+
+    Small sets get repeated stratified folds, since a dozen images decide nothing; large ones
+    a single stratified split.
+
+    Args:
+        y: Class numbers `[N]`.
+        seed: 0 or more.
+    """
+    from sklearn.model_selection import RepeatedStratifiedKFold, train_test_split
+
+    rows = np.arange(len(y))
+    if len(y) >= SINGLE_FOLD_FROM:
+        held = min(len(y) // FOLDS, VALIDATION_LIMIT)
+        frequent = np.bincount(y)[y] >= 2
+        train, validation = train_test_split(
+            rows[frequent], test_size=held, stratify=y[frequent], random_state=seed
+        )
+        return [(np.sort(np.concatenate([train, rows[~frequent]])), np.sort(validation))]
+    folds = int(min(FOLDS, np.bincount(y).max()))
+    repeats = 4 if len(y) <= 100 else 2 if len(y) <= 400 else 1
+    splitter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
+    with warnings.catch_warnings():
+        # A class with fewer images than folds is absent from some; the pooled score allows that.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        return list(splitter.split(rows, y))
+
+
+def require_images_per_class(dataset: Dataset, least: int) -> None:
+    """Checks that there are two classes or more, each with `least` images or more.
+
+    Raises:
+        DataError: If not, naming the first class that is too small.
+    """
+    if len(dataset.labels) < 2:
+        found = f"only {dataset.labels[0]!r}" if dataset.labels else "none"
+        raise DataError(
+            f"expected two classes or more, each a folder with images, found {found}; add a "
+            f"folder for each class."
+        )
+    for label, count in dataset.counts.items():
+        if count < least:
+            raise DataError(
+                f"expected at least {least} readable images in each class, found {count} in "
+                f"{label!r}; add images of it or remove its folder."
+            )

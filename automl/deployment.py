@@ -1,0 +1,311 @@
+"""Deployments: a model brought up by a target, with a record that only its owner can read.
+
+A record is the reservation of its name from the first moment of a deploy to the last of a
+delete. What it says about processes and ports is asked of the target, never believed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import datetime
+import fcntl
+import json
+import logging
+import os
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from automl.components import DeployRequest, Target
+from automl.errors import DeploymentError, NotFoundError
+from automl.files import write_json
+from automl.plugins import plugin_manager
+from automl.registry import Model, load_model
+from automl.workspace import Workspace, check_name
+
+if TYPE_CHECKING:
+    from automl.client import ScoredImage
+    from automl.payload import Images
+
+logger = logging.getLogger(__name__)
+
+FORMAT = 1
+
+
+def deploy(
+    model: Model | str | os.PathLike[str],
+    name: str | None = None,
+    target: str = "local",
+    workspace: Workspace | str | os.PathLike[str] | None = None,
+    version: int | None = None,
+    **options: Any,
+) -> Deployment:
+    """Serves a model behind a scoring gateway and returns when it answers.
+
+    Args:
+        model: A model, its name in the workspace, or its folder.
+        name: The deployment's name; the model's by default.
+        target: Where to; see `automl plugins list`.
+        workspace: Where the model is looked up and the deployment recorded.
+        version: The model's version; the newest one by default.
+        **options: The target's own options, such as `port=9000`.
+
+    Raises:
+        UsageError: If the name, the target or an option is put wrongly.
+        NotFoundError: If there is no such model or version.
+        DeploymentError: If the name is taken or the service does not come up; nothing is left
+            behind then.
+    """
+    found = workspace if isinstance(workspace, Workspace) else Workspace.find(workspace)
+    component = plugin_manager().targets[target]
+    opened = model if isinstance(model, Model) else load_model(model, version, found)
+    deployment = Deployment(
+        name=check_name(name or opened.name, "deployment"),
+        url="",
+        key=secrets.token_urlsafe(32),
+        model=opened.name,
+        version=opened.version,
+        target=target,
+        created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        folder=found.deployments,
+        state={},
+        owner=_this_process(),
+    )
+    try:
+        deployment._reserve()
+        service = component.deploy(deployment._request(opened, options))
+        ready = dataclasses.replace(deployment, url=service.url, state=service.state)
+        ready._update()
+    except BaseException:
+        deployment.delete()
+        raise
+    return ready
+
+
+def get_deployment(
+    name: str, workspace: Workspace | str | os.PathLike[str] | None = None
+) -> Deployment:
+    """Returns the deployment called `name`.
+
+    Raises:
+        NotFoundError: If there is none.
+        DeploymentError: If its record is damaged.
+    """
+    found = workspace if isinstance(workspace, Workspace) else Workspace.find(workspace)
+    path = found.deployments / f"{name}.json"
+    if not path.is_file() or Path(name).name != name:
+        known = ", ".join(_names(found)) or "none"
+        raise NotFoundError(
+            f"expected the name of a deployment in {found.root} ({known}), found {name!r}; see "
+            f"`automl deployments list`."
+        )
+    return Deployment._read(path)
+
+
+def list_deployments(
+    workspace: Workspace | str | os.PathLike[str] | None = None,
+) -> list[Deployment]:
+    """Returns the workspace's deployments by name; damaged records are passed over."""
+    found = workspace if isinstance(workspace, Workspace) else Workspace.find(workspace)
+    deployments = []
+    for name in _names(found):
+        try:
+            deployments.append(get_deployment(name, found))
+        except (DeploymentError, NotFoundError) as error:  # deleted in between, or damaged
+            logger.warning("passed over: %s", error)
+    return deployments
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A model that is served.
+
+    Attributes:
+        name: Its name, which is also that of its record and its folder.
+        url: The scoring gateway's base address; empty until it is up.
+        key: The owner's key in clear.
+        model: The model's name.
+        version: The model's version.
+        target: Where it is deployed.
+        created: When, ISO 8601 in UTC.
+        folder: The workspace's folder of deployments.
+    """
+
+    name: str
+    url: str
+    key: str = field(repr=False)
+    model: str
+    version: int
+    target: str
+    created: str
+    folder: Path = field(repr=False)
+    state: Mapping[str, Any] = field(repr=False)
+    owner: Mapping[str, Any] = field(repr=False)
+
+    def score(self, images: Images, top_k: int | None = None) -> list[ScoredImage]:
+        """Scores images: paths, addresses, encoded bytes, one or a list; see `ScoringClient`.
+
+        Raises:
+            ScoringError: If the service does not answer or refuses.
+            DeploymentError: If it is not up yet.
+        """
+        from automl.client import ScoringClient
+
+        with ScoringClient(self.ready_url(), self.key) as client:
+            return client.score(images, top_k)
+
+    def ready_url(self) -> str:
+        """Returns `url`.
+
+        Raises:
+            DeploymentError: If it has none yet.
+        """
+        if not self.url:
+            raise DeploymentError(
+                f"expected the deployment {self.name!r} to be up, found it {self.status()}; see "
+                f"`automl deployments list`."
+            )
+        return self.url
+
+    def status(self) -> str:
+        """Returns `"ready"`, `"starting"`, `"degraded"` or `"stopped"`, as it is now."""
+        if not self.url and _is_running(self.owner):
+            return "starting"
+        status = self._target.status(self.state)
+        # What is left of a deploy that was killed may run, but nobody was told its address.
+        return status if self.url or status == "stopped" else "degraded"
+
+    def delete(self) -> None:
+        """Takes the service down and removes its record and its folder.
+
+        Does nothing where that has been done already. The name is free afterwards.
+        """
+        while (current := self._current()) is not None:
+            current._target.delete(current.state)
+            # Not while there is more to take down: a deploy may have gone on meanwhile.
+            current._erase_unchanged()
+
+    @property
+    def directory(self) -> Path:
+        """The folder of its logs and settings."""
+        return self.folder / self.name
+
+    @property
+    def _record(self) -> Path:
+        return self.folder / f"{self.name}.json"
+
+    @property
+    def _target(self) -> Target:
+        return plugin_manager().targets[self.target]
+
+    @classmethod
+    def _read(cls, path: Path) -> Deployment:
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content.pop("format") != FORMAT:
+                raise ValueError(f"its format is not {FORMAT}")
+            return cls(folder=path.parent, **content)
+        except FileNotFoundError:
+            raise NotFoundError(
+                f"expected the deployment {path.stem!r}, found it deleted; see "
+                f"`automl deployments list`."
+            ) from None
+        except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+            raise DeploymentError(
+                f"expected a record of a deployment, found {path} damaged ({error}); end its "
+                f"processes, then remove it and the folder beside it."
+            ) from error
+
+    def _write(self) -> None:
+        content = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        del content["folder"]
+        write_json(self._record, {"format": FORMAT, **content}, mode=0o600)
+
+    def _current(self) -> Deployment | None:
+        """Returns what is recorded now, or `None` if this deployment has no record.
+
+        Another deployment may have the name; the key tells them apart.
+        """
+        with contextlib.suppress(NotFoundError, DeploymentError):
+            recorded = Deployment._read(self._record)
+            return recorded if recorded.key == self.key else None
+        return None
+
+    def _reserve(self) -> None:
+        with _locked(self.folder):
+            if self._record.exists():
+                raise DeploymentError(
+                    f"expected a deployment name that is free, found {self.name!r} taken; choose "
+                    f"another with --name, or type `automl deployments delete {self.name}`."
+                )
+            shutil.rmtree(self.directory, ignore_errors=True)  # belongs to nobody
+            self._write()
+            self.directory.mkdir(mode=0o700)
+
+    def _update(self) -> None:
+        with _locked(self.folder):
+            if self._current() is None:
+                raise DeploymentError(
+                    f"expected {self.name!r} to come up, found it deleted while it was starting; "
+                    f"deploy it again."
+                )
+            self._write()
+
+    def _erase_unchanged(self) -> None:
+        with _locked(self.folder):
+            if self._current() == self:
+                if self.directory.exists():
+                    shutil.rmtree(self.directory)
+                self._record.unlink()
+
+    def _request(self, model: Model, options: Mapping[str, Any]) -> DeployRequest:
+        return DeployRequest(
+            name=self.name,
+            model=self.model,
+            model_path=model.path,
+            version=self.version,
+            key=self.key,
+            directory=self.directory,
+            options={key: value for key, value in options.items() if value is not None},
+            remember=lambda state: dataclasses.replace(self, state=state)._update(),
+        )
+
+
+def _names(workspace: Workspace) -> list[str]:
+    return sorted(path.stem for path in workspace.deployments.glob("[!.]*.json"))
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Lets one process at a time change the records in `folder`, leaving no file behind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _this_process() -> dict[str, Any]:
+    import psutil
+
+    return {"pid": os.getpid(), "started": psutil.Process().create_time()}
+
+
+def _is_running(owner: Mapping[str, Any]) -> bool:
+    """Says whether the process that began a deploy still runs; its id alone proves nothing."""
+    import psutil
+
+    try:
+        process = psutil.Process(owner["pid"])
+        if process.status() == psutil.STATUS_ZOMBIE:
+            return False
+        # Start times shift with the clock.
+        return bool(abs(process.create_time() - owner["started"]) < 2.0)
+    except psutil.Error:
+        return False

@@ -1,0 +1,1 @@
+"""Measuring a classifier on images that it has not seen: numbers, pictures, a report."""

@@ -1,0 +1,116 @@
+"""Every trial of the search, the best first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from automl.evaluation.report.html import Child, Html, tag
+from automl.evaluation.text import NO_BREAK_SPACE, duration, number, percent, shorten
+from automl.records import RunRecord, TrialRecord
+
+MOST_TRIALS = 1000
+"""The most trials to list."""
+
+_OWN_COLUMN = ("backbone", "depth", "resolution", "head")
+_COLUMNS = ("rank", "stage", *_OWN_COLUMN, "other settings", "score", "time", "status")
+_NUMERIC = frozenset({"rank", "resolution", "score", "time"})
+
+
+def leaderboard_section(run: RunRecord, leaderboard: Sequence[TrialRecord]) -> Html:
+    """Returns the trials as a table that sorts by any column, and the search's notes."""
+    scored = [row for row in leaderboard if row["score"] is not None]
+    unscored = [row for row in leaderboard if row["score"] is None]
+    rows = [*enumerate(scored, 1), *((None, row) for row in unscored)]
+    left_out = len(rows) - MOST_TRIALS
+    return tag(
+        "section",
+        tag("h2", "Leaderboard"),
+        tag(
+            "p",
+            "The score is the class-averaged accuracy on images kept from training, ± its standard "
+            "deviation over folds; the test images had no part in the choice.",
+            class_="quiet",
+        ),
+        tag(
+            "div",
+            tag(
+                "table",
+                tag("thead", tag("tr", [_header(column) for column in _COLUMNS])),
+                tag("tbody", [_row(rank, row, run["winner"]) for rank, row in rows[:MOST_TRIALS]]),
+                class_="sortable",
+            ),
+            class_="scroll tall",
+            tabindex=0,
+            role="region",
+            aria_label="Leaderboard",
+        ),
+        tag("p", f"… and {left_out:,} more trials.", class_="quiet") if left_out > 0 else None,
+        tag("ul", [tag("li", note) for note in run["notes"]], class_="notes")
+        if run["notes"]
+        else None,
+        id="leaderboard",
+    )
+
+
+def _header(column: str) -> Html:
+    return tag(
+        "th",
+        tag("button", column, type="button"),
+        scope="col",
+        class_="n" if column in _NUMERIC else None,
+        aria_sort="ascending" if column == "rank" else None,
+    )
+
+
+def _row(rank: int | None, row: TrialRecord, winner: str | None) -> Html:
+    settings = row["hyperparameters"]
+    won = row["trial"] == winner
+    return tag(
+        "tr",
+        _cell(rank if rank else "–", rank, numeric=True),
+        _cell(row["stage"], class_="whole"),
+        *(
+            _cell(number(value := settings.get(key)), value, key in _NUMERIC, "whole")
+            for key in _OWN_COLUMN
+        ),
+        _cell(_other_settings(settings), class_="settings"),
+        _cell(_score(row), row["score"], numeric=True, class_="score"),
+        _cell(duration(row["seconds"]), row["seconds"], numeric=True),
+        _cell(_status(row, won), row["status"], class_="status"),
+        class_="won" if won else row["status"],
+    )
+
+
+def _cell(
+    content: Child, value: object = None, numeric: bool = False, class_: str | None = None
+) -> Html:
+    """Returns a cell that sorts by `value`, where that differs from what it shows."""
+    classes = " ".join(filter(None, ("n" if numeric else None, class_)))
+    written = None if value is None or isinstance(value, bool) else str(value)
+    return tag("td", content, class_=classes or None, data_value=written)
+
+
+def _score(row: TrialRecord) -> list[Child]:
+    spread = row["spread"]
+    return [
+        tag("b", percent(row["score"])),
+        None if spread is None else tag("span", f" ± {100 * spread:.1f}", class_="spread"),
+    ]
+
+
+def _other_settings(settings: Mapping[str, Any]) -> list[Child]:
+    return [
+        # A line may break between the settings, but not inside one.
+        [tag("span", tag("i", shorten(key, 24)), NO_BREAK_SPACE, shorten(number(value), 28)), " "]
+        for key, value in settings.items()
+        if key not in _OWN_COLUMN and value is not None
+    ]
+
+
+def _status(row: TrialRecord, won: bool) -> list[Child]:
+    error = row.get("error")
+    return [
+        tag("b", "chosen") if won else row["status"],
+        tag("small", error[:500]) if error else None,
+    ]

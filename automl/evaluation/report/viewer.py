@@ -1,0 +1,159 @@
+"""The test images themselves: the most confident mistakes, and the narrowest hits."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from automl.errors import ImageError
+from automl.evaluation.metrics import Evaluation
+from automl.evaluation.report.html import Html, join, name, tag
+from automl.evaluation.scores import Prediction
+from automl.evaluation.text import percent
+
+MOST_MISTAKES = 120
+MOST_HITS = 24
+SIDE = 160
+"""The longer side of a thumbnail, in pixels."""
+
+_QUALITY = 78
+
+
+def viewer_section(evaluation: Evaluation, room: int) -> Html:
+    """Returns cards of mistakes and hits that take at most `room` bytes of HTML."""
+    mistakes, hits = evaluation.mistakes, evaluation.correct
+    shown = [*mistakes[:MOST_MISTAKES], *hits[:MOST_HITS]]
+    # Where there is little room, it is shared by leaving out whole cards from the ends.
+    cards = list(_fitting(_cards(shown, evaluation.labels), room))
+    wrong = min(len(cards), len(mistakes[:MOST_MISTAKES]))
+    heading = tag("h2", "Mistakes" if mistakes else "No mistakes")
+    summary = (
+        f"{wrong:,} of {len(mistakes):,} mistakes, the most confident first, then "
+        f"{len(cards) - wrong:,} of {len(hits):,} right answers, the least certain first."
+    )
+    return tag(
+        "section",
+        heading,
+        tag("p", summary, class_="quiet"),
+        _filters(shown[: len(cards)], evaluation.labels),
+        tag("ul", cards, class_="cards"),
+        id="mistakes",
+    )
+
+
+def _filters(shown: Sequence[Prediction], labels: Sequence[str]) -> Html:
+    kinds = [("", "everything shown"), ("wrong", "mistakes"), ("right", "right answers")]
+    places = {label: place for place, label in enumerate(labels)}
+    true = sorted({places[prediction.true] for prediction in shown})
+    predicted = sorted({places[prediction.predicted] for prediction in shown})
+    return tag(
+        "form",
+        _select("show", "kind", kinds),
+        _select("is", "true", [("", "anything"), *((str(p), labels[p]) for p in true)]),
+        _select(
+            "was called", "predicted", [("", "anything"), *((str(p), labels[p]) for p in predicted)]
+        ),
+        tag("output", aria_live="polite"),
+        class_="filters",
+        hidden=True,
+    )
+
+
+def _select(text: str, key: str, options: Sequence[tuple[str, str]]) -> Html:
+    choices = [tag("option", shown, value=value) for value, shown in options]
+    return tag("label", text, " ", tag("select", choices, name=key))
+
+
+def _fitting(cards: Iterator[Html], room: int) -> Iterator[Html]:
+    for card in cards:
+        room -= len(card.encode())
+        if room < 0:
+            return
+        yield card
+
+
+def _cards(shown: Sequence[Prediction], labels: Sequence[str]) -> Iterator[Html]:
+    places = {label: place for place, label in enumerate(labels)}
+    top = _common_folder(prediction.path for prediction in shown)
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        pictures = pool.map(lambda prediction: _thumbnail(prediction.path), shown)
+        for prediction, picture in zip(shown, pictures, strict=True):
+            yield _card(prediction, picture, top, places)
+
+
+def _card(
+    prediction: Prediction, picture: tuple[str, int, int] | None, top: str, places: dict[str, int]
+) -> Html:
+    right = prediction.true == prediction.predicted
+    file = prediction.path or f"image {prediction.index}"
+    said = f"{percent(prediction.probability)} {prediction.predicted}"
+    if picture:
+        address, width, height = picture
+        image = tag(
+            "img",
+            src=address,
+            width=width,
+            height=height,
+            alt=f"{Path(file).name}: a {prediction.true}, called {said}",
+        )
+    else:
+        image = tag("span", "no picture", class_="nothing")
+    verdict = tag("b", "✓ " if right else "✗ ", class_="mark", aria_hidden="true")
+    truth = join(
+        [
+            tag("span", percent(prediction.true_probability), class_="p"),
+            " ",
+            name(prediction.true, 30),
+        ]
+    )
+    return tag(
+        "li",
+        tag("div", image, class_="frame"),
+        tag(
+            "p",
+            verdict,
+            tag("span", percent(prediction.probability), class_="p"),
+            " ",
+            name(prediction.predicted, 30),
+            class_="said",
+        ),
+        None if right else tag("p", "is ", truth, class_="truth"),
+        tag(
+            "p",
+            name(os.path.relpath(file, top) if top and prediction.path else file, 34),
+            class_="file",
+        ),
+        class_="right" if right else "wrong",
+        data_kind="right" if right else "wrong",
+        data_true=places[prediction.true],
+        data_predicted=places[prediction.predicted],
+    )
+
+
+def _thumbnail(path: str | None) -> tuple[str, int, int] | None:
+    """Returns a picture as a data address with its width and height; `None` if it is gone."""
+    from PIL import Image
+
+    from automl import images
+
+    if path is None:
+        return None
+    try:
+        pixels = images.thumbnail(path, SIDE)
+    except (ImageError, OSError, ValueError):
+        return None
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=_QUALITY, optimize=True)
+    content = base64.b64encode(buffer.getvalue()).decode()
+    height, width = pixels.shape[:2]
+    return f"data:image/jpeg;base64,{content}", width, height
+
+
+def _common_folder(paths: Iterator[str | None]) -> str:
+    """Returns the folder that all paths lie in, so that the page names no more than it must."""
+    folders = [str(Path(path).parent.absolute()) for path in paths if path]
+    return str(Path(os.path.commonpath(folders))) if folders else ""

@@ -1,0 +1,220 @@
+"""The one decoder: the search, the pixel cache and the gateway read pictures with it.
+
+What it settles, so that training and serving agree to the pixel: orientation by EXIF, the
+first frame of animations, transparency over white, 16-bit samples scaled to 8, greyscale,
+palette and CMYK turned to RGB, the whole picture squashed to the model's square (no crop)
+with antialiasing. A JPEG much larger than the target is decoded at a reduced scale, but
+never below twice the target side, where the difference stays invisible to a model.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
+
+from automl.errors import ImageError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+DECODER_VERSION = 1
+"""Part of every pixel cache's key; raise it when a decoded pixel changes."""
+
+MAX_PIXELS = 100_000_000
+"""The most pixels (width times height) that are decoded, about 300 MB as RGB."""
+
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+"""What is recognised, by content and never by the file's name."""
+
+SUFFIXES = frozenset(
+    {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif"}
+    | {".tiff", ".webp"}
+)
+"""Names that a folder is searched for; what is inside decides the rest."""
+
+GEOMETRY = "squash"
+"""The only geometry so far: the whole picture resized to the model's height and width."""
+
+_REDUCED_MARGIN = 2
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What a picture's header says.
+
+    Attributes:
+        format: Pillow's name of the format, such as `"JPEG"`.
+        width: In pixels, before the EXIF orientation is applied.
+        height: Likewise.
+        mode: Pillow's mode, such as `"RGB"` or `"P"`.
+    """
+
+    format: str
+    width: int
+    height: int
+    mode: str
+
+
+def probe(source: bytes | str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> ImageInfo:
+    """Reads a picture's header.
+
+    Raises:
+        ImageError: If it is no image or has more than `max_pixels` pixels.
+    """
+    with _open(source, max_pixels) as image:
+        return ImageInfo(str(image.format), image.width, image.height, image.mode)
+
+
+def decode(
+    source: bytes | str | os.PathLike[str],
+    size: tuple[int, int] | None = None,
+    max_pixels: int = MAX_PIXELS,
+) -> NDArray[np.uint8]:
+    """Decodes a picture to RGB.
+
+    Args:
+        source: The encoded bytes, or a file's path.
+        size: Height and width to resize to; `None` keeps the picture's own.
+        max_pixels: The most pixels to decode; the header is checked first.
+
+    Returns:
+        uint8 `[height, width, 3]`, 0..255.
+
+    Raises:
+        ImageError: If it is no image, is cut off, or is too large.
+    """
+    with _open(source, max_pixels) as image:
+        try:
+            if size is not None and image.format in ("JPEG", "MPO"):
+                _reduce_scale(image, size)
+            upright = ImageOps.exif_transpose(image)
+            rgb = _to_rgb(upright)
+            if size is not None and rgb.size != (size[1], size[0]):
+                rgb = rgb.resize((size[1], size[0]), Image.Resampling.BICUBIC, reducing_gap=3.0)
+            return np.asarray(rgb, dtype=np.uint8)
+        except (OSError, SyntaxError, ValueError, EOFError, IndexError, MemoryError) as error:
+            raise ImageError(
+                f"expected a whole image, found {_name(source)} cut off or damaged ({error}); "
+                f"replace or remove it."
+            ) from error
+
+
+def thumbnail(
+    source: bytes | str | os.PathLike[str], side: int, max_pixels: int = MAX_PIXELS
+) -> NDArray[np.uint8]:
+    """Decodes a picture for people: in its own proportions, never enlarged.
+
+    Args:
+        source: The encoded bytes, or a file's path.
+        side: The longer side's most pixels.
+        max_pixels: The most pixels to decode; the header is checked first.
+
+    Returns:
+        uint8 `[height, width, 3]`, 0..255.
+
+    Raises:
+        ImageError: If it is no image, is cut off, or is too large.
+    """
+    with _open(source, max_pixels) as image:
+        height, width = image.size if _lies_on_its_side(image) else image.size[::-1]
+    scale = min(1.0, side / max(height, width))
+    size = (max(1, round(height * scale)), max(1, round(width * scale)))
+    return decode(source, size, max_pixels)
+
+
+def encode_png(pixels: NDArray[np.uint8]) -> bytes:
+    """Encodes uint8 `[H, W, 3]` as a PNG, without loss."""
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
+    return buffer.getvalue()
+
+
+def _open(source: bytes | str | os.PathLike[str], max_pixels: int) -> ImageFile.ImageFile:
+    if isinstance(source, bytes):
+        empty, stream = not source, io.BytesIO(source)
+        opened: io.BytesIO | Path = stream
+    else:
+        opened = Path(source)
+        try:
+            empty = opened.stat().st_size == 0
+        except OSError as error:
+            raise ImageError(
+                f"expected an image file, found that {opened} cannot be read "
+                f"({error.strerror}); check the path and its permissions."
+            ) from error
+    if empty:
+        raise ImageError(f"expected an image, found {_name(source)} empty; replace or remove it.")
+    try:
+        with warnings.catch_warnings():
+            # Our own limit is checked below, before anything is decoded.
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(opened, formats=FORMATS)
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, ValueError) as error:
+        if isinstance(error, Image.DecompressionBombError):
+            stated = re.search(r"\d+", str(error))
+            pixels = f"{int(stated[0]):,} pixels" if stated else "far more"
+            raise _too_large(source, pixels, max_pixels) from error
+        raise ImageError(
+            f"expected an image ({', '.join(FORMATS)}), found {_name(source)} to be none of "
+            f"these or cut off; replace or remove it."
+        ) from error
+    if image.width * image.height > max_pixels:
+        size = f"{image.width}×{image.height} pixels"
+        image.close()
+        raise _too_large(source, size, max_pixels)
+    return image
+
+
+def _too_large(source: bytes | str | os.PathLike[str], size: str, max_pixels: int) -> ImageError:
+    return ImageError(
+        f"expected an image of at most {max_pixels:,} pixels, found {_name(source)} with "
+        f"{size}; make it smaller."
+    )
+
+
+def _reduce_scale(image: ImageFile.ImageFile, size: tuple[int, int]) -> None:
+    """Lets the JPEG decoder skip detail that the resize would throw away."""
+    height, width = size
+    if _lies_on_its_side(image):
+        height, width = width, height
+    image.draft(None, (_REDUCED_MARGIN * width, _REDUCED_MARGIN * height))
+
+
+def _lies_on_its_side(image: Image.Image) -> bool:
+    """Says whether EXIF will swap the picture's height and width."""
+    try:
+        return image.getexif().get(0x0112, 1) in (5, 6, 7, 8)
+    except (OSError, SyntaxError, ValueError, EOFError, IndexError):
+        return False  # `decode` meets the same damage and reports it
+
+
+def _to_rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB":
+        return image
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        return _scale_to_8_bits(image).convert("RGB")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+        return Image.alpha_composite(white, rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _scale_to_8_bits(image: Image.Image) -> Image.Image:
+    """Maps 16-bit samples 0..65535 to 0..255; samples that are 8-bit already stay."""
+    samples = np.asarray(image, dtype=np.float64)
+    top = float(samples.max(initial=0.0))
+    scale = 255.0 if top <= 1.0 and image.mode == "F" else 1.0 if top <= 255.0 else 255.0 / 65535.0
+    return Image.fromarray(np.clip(samples * scale, 0, 255).astype(np.uint8))
+
+
+def _name(source: bytes | str | os.PathLike[str]) -> str:
+    return "the data" if isinstance(source, bytes) else str(source)

@@ -1,0 +1,137 @@
+"""What this machine offers, found without importing a framework."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from automl.components import Backbone, Weights
+from automl.plugins import plugin_manager
+from automl.workspace import Workspace
+
+PACKAGES = (
+    "automl-vision",
+    "keras",
+    "keras-tuner",
+    "tensorflow",
+    "tensorflow-serving-api",
+    "scikit-learn",
+    "openvino",
+    "imgaug",
+    "numpy",
+    "pillow",
+    "pyarrow",
+)
+"""The distributions whose versions matter when something goes wrong."""
+
+
+def describe(workspace: str | None = None) -> dict[str, Any]:
+    """Describes this machine, as `automl doctor --json` prints it; sizes are in bytes."""
+    place = Workspace.locate(workspace)
+    # The workspace may not have been made yet; its disk is that of the nearest folder there.
+    nearest = next(folder for folder in (place.root, *place.root.parents) if folder.is_dir())
+    disk = shutil.disk_usage(nearest)
+    return {
+        "python": platform.python_version(),
+        "platform": platform.platform(terse=True),
+        "versions": {package: _version(package) for package in PACKAGES},
+        "cpu": {"cores": cores(), "name": _processor()},
+        "memory": _memory(),
+        "gpus": gpus(),
+        "disk": {"path": str(nearest), "total": disk.total, "free": disk.free},
+        "workspace": {"path": str(place.root), "exists": place.exists()},
+        "weights": weights(),
+    }
+
+
+def cores() -> int:
+    """Returns how many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def gpus() -> list[dict[str, Any]]:
+    """Returns the NVIDIA GPUs that the driver's own tool lists."""
+    command = [
+        "nvidia-smi",
+        "--query-gpu=name,memory.total,driver_version",
+        "--format=csv,noheader,nounits",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=15, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines()]
+    return [
+        {"name": name, "memory": int(mebibytes) * 2**20, "driver": driver}
+        for name, mebibytes, driver in (row for row in rows if len(row) == 3)
+        if mebibytes.isdigit()
+    ]
+
+
+def weights() -> list[dict[str, Any]]:
+    """Returns, for each depth of each pretrained backbone, whether its weights are here."""
+    return [
+        _weights_of(backbone, depth)
+        for backbone in plugin_manager().backbones
+        for depth in (backbone.depths if backbone.pretrained else ())
+    ]
+
+
+def _weights_of(backbone: Backbone, depth: int | str) -> dict[str, Any]:
+    try:
+        found = backbone.weights(depth) or Weights("", None)
+    except Exception as error:  # somebody else's plugin: say so and go on
+        found = Weights("", None, hint=f"its plugin failed with {type(error).__name__}: {error}")
+    return {
+        "backbone": backbone.name,
+        "depth": depth,
+        "weights": found.name,
+        "offline": found.path is not None,
+        "path": str(found.path) if found.path else None,
+        "url": found.url,
+        "hint": found.hint,
+    }
+
+
+def _memory() -> dict[str, int]:
+    import psutil
+
+    memory = psutil.virtual_memory()
+    total, available = int(memory.total), int(memory.available)
+    limit = _container_limit()
+    if limit is not None:
+        total, available = min(total, limit), min(available, limit)
+    return {"total": total, "available": available}
+
+
+def _container_limit() -> int | None:
+    """Returns the memory limit of the container that we are in, if there is one."""
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            return int(Path(path).read_text(encoding="ascii"))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return None
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,102 @@
+"""What a SavedModel does not say about itself: labels, geometry, metrics, origin."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from automl.errors import NotFoundError, WorkspaceError
+from automl.files import write_json
+
+MANIFEST = Path("assets.extra") / "manifest.json"
+"""Where it lies in a version's folder; TF Serving leaves `assets.extra` to others."""
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A model version's `manifest.json`.
+
+    Attributes:
+        name: The model's name.
+        version: Its version, 1 or more.
+        labels: The classes, in the order of the model's outputs.
+        height: Of the input, in pixels.
+        width: Of the input, in pixels.
+        geometry: How a picture becomes the input; see `automl.images.GEOMETRY`.
+        temperature: What the logits are divided by before the softmax.
+        hyperparameters: The winning trial's dimensions and values.
+        metrics: Held-out metrics: at least `accuracy`, `balanced_accuracy`, `test_images`.
+        data: `fingerprint` (hex), `images` and `classes` (images by label) of the training data.
+        parity: What the export proved: `images`, and the largest difference in probability
+            for `serving_default` and `encoded`.
+        versions: Versions of automl and the libraries that made it.
+        run: The run that found it.
+        created: When, ISO 8601 in UTC.
+    """
+
+    name: str
+    version: int
+    labels: tuple[str, ...]
+    height: int
+    width: int
+    geometry: str
+    temperature: float
+    hyperparameters: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    parity: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    run: str = ""
+    created: str = ""
+
+    @classmethod
+    def read(cls, version_directory: Path) -> Manifest:
+        """Reads the manifest of the model version in `version_directory`.
+
+        Raises:
+            NotFoundError: If there is none.
+            WorkspaceError: If it cannot be understood.
+        """
+        path = version_directory / MANIFEST
+        if not path.is_file():
+            raise NotFoundError(
+                f"expected a model exported by automl, found no {MANIFEST} in "
+                f"{version_directory}; name a folder such as models/NAME/1."
+            )
+        return cls.read_file(path)
+
+    @classmethod
+    def read_file(cls, path: Path) -> Manifest:
+        """Reads the manifest `path`, wherever it lies.
+
+        Raises:
+            WorkspaceError: If it cannot be read or understood.
+        """
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            if content.pop("format", None) != FORMAT:
+                raise WorkspaceError(
+                    f"expected a manifest of format {FORMAT}, found another in {path}; "
+                    f"upgrade automl or export again."
+                )
+            return cls(**{**content, "labels": tuple(content["labels"])})
+        except (OSError, ValueError, AttributeError, KeyError, TypeError) as error:
+            raise WorkspaceError(
+                f"expected a readable manifest, found {path} missing or damaged ({error}); "
+                f"export again."
+            ) from error
+
+    def write(self, version_directory: Path) -> None:
+        """Writes the manifest into `version_directory`."""
+        write_json(version_directory / MANIFEST, {"format": FORMAT, **asdict(self)})
+
+
+def _damaged(path: Path, error: Exception) -> WorkspaceError:
+    return WorkspaceError(
+        f"expected a readable manifest, found {path} damaged ({error}); export again."
+    )

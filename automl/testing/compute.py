@@ -1,0 +1,72 @@
+"""The contract of a compute."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from automl.components import Compute, Task, TaskHandle
+from automl.testing.expect import check_name, expect
+
+_PATIENCE = 60.0
+"""Seconds to wait for a task that prints a line."""
+
+
+def check_compute(compute: Compute) -> None:
+    """Runs three short tasks: one that ends well, one that fails, one that is cancelled.
+
+    Raises:
+        AssertionError: With one sentence, if the contract is broken.
+    """
+    check_name(compute)
+    with tempfile.TemporaryDirectory() as folder:
+        _check_end(compute, Path(folder))
+        _check_failure(compute, Path(folder))
+        _check_cancel(compute, Path(folder))
+
+
+def _check_end(compute: Compute, folder: Path) -> None:
+    program = "import os, sys; print(os.environ['AUTOML_CHECK']); print('oops', file=sys.stderr)"
+    handle = _start(compute, program, folder / "end.log", {"AUTOML_CHECK": "hello"})
+    status = handle.wait(_PATIENCE)
+    expect(
+        status == 0 and handle.status() == 0,
+        f"expected {compute.name} to report exit status 0, found {status} from wait() and "
+        f"{handle.status()} from status().",
+    )
+    log = handle.log()
+    expect(
+        "hello" in log and "oops" in log,
+        f"expected {compute.name} to pass the environment on and to log both outputs, "
+        f"found {log!r}.",
+    )
+
+
+def _check_failure(compute: Compute, folder: Path) -> None:
+    handle = _start(compute, "raise SystemExit(7)", folder / "failure.log")
+    status = handle.wait(_PATIENCE)
+    expect(status == 7, f"expected {compute.name} to report exit status 7, found {status}.")
+
+
+def _check_cancel(compute: Compute, folder: Path) -> None:
+    handle = _start(compute, "import time; time.sleep(600)", folder / "cancel.log")
+    expect(
+        handle.wait(0.2) is None and handle.status() is None,
+        f"expected {compute.name} to report None while a task runs, found {handle.status()}.",
+    )
+    begun = time.monotonic()
+    handle.cancel(grace=5.0)
+    status = handle.wait(_PATIENCE)
+    expect(
+        status is not None and status != 0 and time.monotonic() - begun < _PATIENCE,
+        f"expected {compute.name} to end a cancelled task with a status that is not 0, "
+        f"found {status}.",
+    )
+
+
+def _start(
+    compute: Compute, program: str, log: Path, environment: dict[str, str] | None = None
+) -> TaskHandle:
+    return compute.start(Task([sys.executable, "-c", program], log, environment or {}))

@@ -1,0 +1,60 @@
+"""The contract of a runtime."""
+
+from __future__ import annotations
+
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl.components import Runtime
+from automl.errors import ExportError
+from automl.testing.expect import check_name, expect, expect_raises
+
+
+def check_runtime(runtime: Runtime, saved_model: Path) -> None:
+    """Loads a SavedModel and runs its `serving_default`.
+
+    Args:
+        runtime: The component.
+        saved_model: A folder that automl exported, such as `models/NAME/1`.
+
+    Raises:
+        AssertionError: With one sentence, if the contract is broken.
+    """
+    name = check_name(runtime)
+    with (
+        tempfile.TemporaryDirectory() as empty,
+        expect_raises(ExportError, f"{name} loading an empty folder"),
+    ):
+        runtime.load(Path(empty))
+    model = runtime.load(saved_model)
+    signatures: Any = model.signatures
+    expect(
+        "serving_default" in signatures,
+        f"expected {name} to offer serving_default, found {sorted(signatures)}.",
+    )
+    shape = signatures["serving_default"].inputs["images"].tensor_shape
+    sides = [dimension.size for dimension in shape.dim[1:]]
+    images = np.random.default_rng(0).integers(0, 256, (5, *sides), dtype=np.uint8)
+
+    def probabilities(batch: Any) -> Any:
+        return model.predict("serving_default", {"images": batch})["probabilities"]
+
+    whole = probabilities(images)
+    expect(
+        whole.dtype == np.float32
+        and len(whole) == 5
+        and np.allclose(whole.sum(axis=1), 1, atol=1e-4),
+        f"expected {name} to return float32 probabilities that sum to 1, found {whole.dtype} "
+        f"{list(whole.shape)}.",
+    )
+    with ThreadPoolExecutor(3) as pool:
+        alone = np.concatenate(list(pool.map(probabilities, np.split(images, 5))))
+    expect(
+        np.allclose(alone, whole, atol=1e-4),
+        f"expected {name} to score an image alike alone, in a batch and from several threads, "
+        f"found a difference of {np.abs(alone - whole).max():.2g}.",
+    )

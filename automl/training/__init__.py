@@ -1,0 +1,1 @@
+"""From pixels to a trained classifier: schedules, features, fine-tuning, one trial."""

@@ -1,0 +1,56 @@
+"""Batches of training images, shuffled and augmented on the host ahead of the device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import keras
+import numpy as np
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Images = NDArray[np.uint8]
+
+
+class Batches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Batches of (float32 inputs, class numbers), in a new order each epoch, repeatable by seed.
+
+    Threads, not processes, prepare batches: decoding is done, and NumPy and imgaug release
+    the interpreter's lock where it counts.
+    """
+
+    def __init__(
+        self,
+        inputs: NDArray[Any],
+        rows: NDArray[np.int64],
+        y: NDArray[np.int64],
+        batch_size: int,
+        seed: int,
+        augmenter: Callable[[Images, int], Images] | None = None,
+    ) -> None:
+        super().__init__(workers=2 if augmenter else 1, max_queue_size=8)
+        self._inputs, self._rows, self._y = inputs, rows, y
+        self._size, self._seed, self._augmenter = min(batch_size, len(rows)), seed, augmenter
+        self._epoch = -1
+        self.on_epoch_begin()
+
+    @property
+    def num_batches(self) -> int:
+        """Batches in an epoch; a rest too small for a batch waits for the next epoch."""
+        return len(self._rows) // self._size
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        chosen = self._order[index * self._size : (index + 1) * self._size]
+        batch = self._inputs[self._rows[chosen]]
+        if self._augmenter is not None:
+            step = self._epoch * self.num_batches + index
+            batch = self._augmenter(batch, (self._seed * 1_000_003 + step) % 2**31)
+        return batch.astype(np.float32), self._y[chosen]
+
+    def on_epoch_begin(self) -> None:
+        """Draws the next epoch's order."""
+        self._epoch += 1
+        generator = np.random.default_rng((self._seed, self._epoch))
+        self._order = generator.permutation(len(self._rows))

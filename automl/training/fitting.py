@@ -1,0 +1,110 @@
+"""Gradient descent with Keras: one call trains a model on batches, with its limits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automl.errors import TrialError, UsageError
+from automl.training.limits import Limits
+from automl.training.schedules import learning_rate
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+    from automl.training.batches import Batches
+
+MOMENTUM = 0.9
+WEIGHT_DECAY = {"sgd": 1e-4, "adamw": 1e-2}
+
+EpochReport = Callable[[int, Mapping[str, float]], None]
+
+
+def compile_model(model: keras.Model, params: Mapping[str, Any], steps_per_epoch: int) -> None:
+    """Compiles `model`, from inputs to logits, with the trial's optimizer and schedule."""
+    import keras
+
+    rate = learning_rate(params["schedule"], params["lr"], int(params["epochs"]), steps_per_epoch)
+    name = params["optimizer"]
+    decay = WEIGHT_DECAY.get(name, 0.0)
+    if name == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=MOMENTUM, nesterov=True, weight_decay=decay)
+    elif name == "adamw":
+        optimizer = keras.optimizers.AdamW(rate, weight_decay=decay)
+        optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    else:
+        raise UsageError(f"expected optimizer sgd or adamw, found {name!r}; correct it.")
+    model.compile(
+        optimizer=optimizer,
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+
+
+def fit(
+    model: keras.Model,
+    batches: Batches,
+    epochs: int,
+    class_weight: Mapping[int, float],
+    limits: Limits,
+    on_epoch: EpochReport = lambda epoch, logs: None,
+) -> None:
+    """Trains a compiled model for `epochs` epochs.
+
+    Args:
+        limits: A training that will not end by its deadline is given up as soon as that shows.
+        on_epoch: Called after each epoch with its number from 0, and Keras' logs.
+
+    Raises:
+        TrialError: If the loss is no number, or the deadline cannot be met.
+        TrialCancelledError: If the user stops the search.
+    """
+    import keras
+
+    begun = time.monotonic()
+    steps = epochs * batches.num_batches
+
+    class Limits(keras.callbacks.Callback):  # type: ignore[misc]
+        compiled_at = begun
+
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            limits.check()
+            if self.compiled_at == begun:  # the first step also compiles
+                self.compiled_at = time.monotonic()
+            loss = (logs or {}).get("loss", 0.0)
+            if not np.isfinite(loss):
+                raise TrialError(
+                    "expected a finite loss, found NaN or infinity; try a lower learning rate."
+                )
+
+        def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            on_epoch(epoch, {name: float(value) for name, value in (logs or {}).items()})
+            now, done = time.monotonic(), (epoch + 1) * batches.num_batches
+            left = (steps - done) * (now - self.compiled_at) / max(1, done - 1)
+            given, needed = limits.deadline - begun, now - begun + left
+            if epoch + 1 < epochs and needed > 1.1 * given:
+                raise TrialError(
+                    f"expected to end within {given:.0f} s, found that it takes about "
+                    f"{needed:.0f} s; give the search a larger budget."
+                )
+
+    model.fit(
+        batches,
+        epochs=epochs,
+        class_weight=dict(class_weight),
+        shuffle=False,
+        verbose=0,
+        callbacks=[Limits()],
+    )
+
+
+def balanced_class_weight(y: NDArray[np.int64], classes: int) -> dict[int, float]:
+    """Returns weights by class number that make every class count the same in the loss."""
+    counts = np.bincount(y, minlength=classes)
+    present = counts > 0
+    weights = np.where(present, len(y) / (present.sum() * np.maximum(counts, 1)), 0.0)
+    return {number: float(weight) for number, weight in enumerate(weights)}

@@ -1,0 +1,32 @@
+"""What a trial must keep to while it runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from automl.errors import TrialError
+
+
+class TrialCancelledError(TrialError):
+    """The search was stopped while the trial ran."""
+
+    code = "cancelled"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a trial must keep to.
+
+    Attributes:
+        deadline: On `time.monotonic`'s clock.
+        cancelled: Asked between steps.
+    """
+
+    deadline: float = float("inf")
+    cancelled: Callable[[], bool] = lambda: False
+
+    def check(self) -> None:
+        """Raises TrialCancelledError if the trial has been cancelled."""
+        if self.cancelled():
+            raise TrialCancelledError("expected to end by itself, found that it was stopped.")

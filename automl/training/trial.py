@@ -1,0 +1,380 @@
+"""One trial: fits one configuration on the folds and judges it, and later on everything.
+
+All configurations go the same way. A pretrained or fixed backbone's frozen features come
+first, and a head is fitted on them, which is all there is to do where nothing is unfrozen.
+Otherwise that head is where fine-tuning starts (linear probe, then fine-tuning: Kumar et
+al., 2022, arXiv 2202.10054), and an estimator head is fitted again on the tuned features.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automl.components import EstimatorHead, FittedHead, LayersHead
+from automl.plugins import plugin_manager
+from automl.training.classifier import Classifier, assemble
+from automl.training.features import Features, compute_features, features_key
+from automl.training.finetuning import FineTuning
+from automl.training.fitting import EpochReport
+from automl.training.heads import PROBE, fit_head, head_settings
+from automl.training.limits import Limits
+from automl.training.scoring import balanced_accuracy, fit_temperature, out_of_fold_score
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Rows = NDArray[np.int64]
+    Logits = list[list[Floats]]
+
+ENOUGH_VALIDATION = 200
+"""Validation images that suffice to judge a fine-tuned trial; fewer take another fold."""
+
+
+@dataclass(frozen=True)
+class TrainingData:
+    """The training images of a run, at one resolution.
+
+    Attributes:
+        pixels: uint8 `[M, side, side, 3]`, memory-mapped; rows not in `rows` are not read.
+        pixels_key: What identifies the pixels, for caches.
+        rows: The training images' row numbers `[N]`.
+        y: Their class numbers `[N]`.
+        classes: The number of classes.
+        folds: (training, validation) positions in `rows`.
+        cache: The folder for features.
+        seed: The run's seed.
+    """
+
+    pixels: NDArray[np.uint8]
+    pixels_key: str
+    rows: Rows
+    y: Rows
+    classes: int
+    folds: Sequence[tuple[Rows, Rows]]
+    cache: Path
+    seed: int
+
+
+@dataclass(frozen=True)
+class Reports:
+    """Where a trial reports what it is doing."""
+
+    on_images: Callable[[int, int], None] = lambda done, total: None
+    on_epoch: EpochReport = lambda epoch, logs: None
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """What a trial found, on images that it was not fitted on.
+
+    Attributes:
+        score: Class-averaged accuracy, 0..1.
+        spread: Its standard deviation over folds.
+        accuracy: Plain accuracy, 0..1.
+        log_loss: Calibrated, in nats.
+        temperature: What calibrates the logits.
+        folds: Folds that were used.
+        params: The hyperparameters, with those the trial itself chose (such as `C`).
+        features_seconds: What computing features took; 0 where they were cached.
+        fold_seconds: Mean seconds of fitting one fold.
+    """
+
+    score: float
+    spread: float
+    accuracy: float
+    log_loss: float
+    temperature: float
+    folds: int
+    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    features_seconds: float = 0.0
+    fold_seconds: float = 0.0
+
+
+def folds_to_train(folds: Sequence[tuple[Rows, Rows]]) -> int:
+    """Returns how many folds judge what gradient descent trains: `ENOUGH_VALIDATION` images.
+
+    Repetitions are left to estimators on frozen features, where they cost next to nothing.
+    """
+    images, seen = 0, set[int]()
+    for count, (_, validation) in enumerate(folds):
+        if images >= ENOUGH_VALIDATION or not seen.isdisjoint(validation.tolist()):
+            return count
+        images += len(validation)
+        seen.update(validation.tolist())
+    return len(folds)
+
+
+def _judge(y: Rows, folds: Sequence[tuple[Rows, Rows]], logits: Sequence[Floats]) -> TrialResult:
+    score, spread = out_of_fold_score(y, folds, logits)
+    judged, values = np.concatenate([rows for _, rows in folds]), np.concatenate(logits)
+    temperature, log_loss = fit_temperature(y[judged], values, len(np.unique(judged)))
+    accuracy = float(np.mean(values.argmax(axis=1) == y[judged]))
+    return TrialResult(score, spread, accuracy, log_loss, temperature, len(folds))
+
+
+class Trial:
+    """One configuration on one run's data.
+
+    Attributes:
+        data: What it is fitted and judged on.
+        params: The hyperparameters by dimension; `judge` replaces those that the trial itself
+            compares, such as a regularisation path, by the best.
+    """
+
+    def __init__(
+        self,
+        params: Mapping[str, Any],
+        data: TrainingData,
+        limits: Limits | None = None,
+        reports: Reports | None = None,
+    ) -> None:
+        manager = plugin_manager()
+        self.params = dict(params)
+        self.data = data
+        self._limits = limits or Limits()
+        self._reports = reports or Reports()
+        self._backbone = manager.backbones[self.params["backbone"]]
+        self._head = manager.heads[self.params["head"]]
+        self._weights = str(self.params.get("weights", "random"))
+        self._pretrained = self._backbone.pretrained and self._weights != "random"
+        self._tuned = float(self.params["unfreeze"]) > 0
+        self._network: keras.Model | None = None
+
+    def judge(self) -> TrialResult:
+        """Fits on the folds and scores what was left out.
+
+        Raises:
+            TrialError: If it cannot be done within the limits.
+            WeightsUnavailableError: If the weights cannot be had.
+        """
+        features = self._frozen_features()
+        begun = time.monotonic()
+        folds = list(self.data.folds)
+        if self._tuned or isinstance(self._head, LayersHead):
+            folds = folds[: folds_to_train(folds)]
+        settings = head_settings(self._head, self.params)
+        logits = (self._tune_folds if self._tuned else self._fit_folds)(folds, settings, features)
+        seconds = (time.monotonic() - begun) / len(folds)
+        judged = [_judge(self.data.y, folds, values) for values in logits]
+        best = max(range(len(settings)), key=lambda i: (judged[i].score, -judged[i].log_loss))
+        self.params.update(settings[best])
+        return dataclasses.replace(
+            judged[best],
+            params=self.params,
+            features_seconds=features.seconds if features else 0.0,
+            fold_seconds=seconds,
+        )
+
+    def refit(self, temperature: float) -> Classifier:
+        """Fits the configuration on all training images."""
+        import keras
+
+        features = self._frozen_features()
+        everything = np.arange(len(self.data.rows))
+        if self._tuned:
+            tuning = self._tuning()
+            self._tune(tuning, everything, features, self._reports.on_epoch)
+            layers = tuning.head_layers
+            if isinstance(self._head, EstimatorHead):
+                values = tuning.features(self.data.pixels, self.data.rows)
+                layers = self._on_network(self._fit([self.params], everything, values)[0])
+        else:
+            assert features is not None
+            layers = self._on_network(self._fit([self.params], everything, features.values)[0])
+        return Classifier(
+            backbone=self._backbone.name,
+            depth=self.params["depth"],
+            resolution=int(self.params["resolution"]),
+            weights=self._weights_to_build,
+            model=assemble(self.network, layers),
+            head=[keras.layers.serialize(layer) for layer in layers],
+            temperature=temperature,
+        )
+
+    @property
+    def network(self) -> keras.Model:
+        """The backbone's network, built at the first use."""
+        if self._network is None:
+            import keras
+
+            keras.utils.set_random_seed(self.data.seed)
+            self._network = self._backbone.build(
+                self.params["depth"],
+                int(self.params["resolution"]),
+                self._weights_to_build,
+            )
+        return self._network
+
+    @property
+    def _weights_to_build(self) -> str | None:
+        return None if self._weights == "random" else self._weights
+
+    def _frozen_features(self) -> Features | None:
+        """Returns features, or `None` for a network that is trained from random weights."""
+        if self._tuned and not self._pretrained:
+            return None
+        data, depth = self.data, self.params["depth"]
+        key = features_key(data.pixels_key, data.rows, self._backbone, depth, self._weights)
+
+        def progress(done: int) -> None:
+            self._limits.check()
+            self._reports.on_images(done, len(data.rows))
+
+        return compute_features(
+            lambda: self.network,
+            data.pixels,
+            data.rows,
+            data.cache / f"{key}.npy",
+            progress,
+        )
+
+    def _fit_folds(
+        self,
+        folds: Sequence[tuple[Rows, Rows]],
+        settings: Sequence[Mapping[str, Any]],
+        features: Features | None,
+    ) -> Logits:
+        assert features is not None
+        logits: Logits = [[] for _ in settings]
+        for number, (train, validation) in enumerate(folds):
+            self._limits.check()
+            report = [self._reports.on_epoch] if number == 0 else []
+            fitted = self._fit(settings, train, features.values, *report)
+            for i, head in enumerate(fitted):
+                logits[i].append(head.logits(features.values[validation]))
+        return logits
+
+    def _fit(
+        self,
+        settings: Sequence[Mapping[str, Any]],
+        positions: Rows,
+        values: Floats,
+        on_epoch: EpochReport = lambda epoch, logs: None,
+    ) -> list[FittedHead]:
+        """Fits the head on `values[positions]`, once a setting."""
+        data = self.data
+        return fit_head(
+            self._head,
+            values[positions],
+            data.y[positions],
+            data.classes,
+            settings,
+            data.seed,
+            self._limits,
+            on_epoch,
+        )
+
+    def _on_network(self, fitted: FittedHead) -> Sequence[keras.layers.Layer]:
+        """Returns the fitted head as layers with its weights, built for this network."""
+        layers = fitted.layers()
+        assemble(self.network, layers)
+        fitted.load(layers)
+        return layers
+
+    def _tune_folds(
+        self,
+        folds: Sequence[tuple[Rows, Rows]],
+        settings: Sequence[Mapping[str, Any]],
+        features: Features | None,
+    ) -> Logits:
+        data, tuning = self.data, self._tuning()
+        logits: Logits = [[] for _ in settings]
+        for number, (train, validation) in enumerate(folds):
+            watch = _Validation(tuning, data, validation, self._reports if number == 0 else None)
+            self._tune(tuning, train, features, watch.on_epoch)
+            if isinstance(self._head, EstimatorHead):
+                values = tuning.features(data.pixels, data.rows)
+                for i, head in enumerate(self._fit(settings, train, values)):
+                    logits[i].append(head.logits(values[validation]))
+            else:
+                logits[0].append(watch.logits())
+        return logits
+
+    def _tuning(self) -> FineTuning:
+        head = self._head
+        if not isinstance(head, LayersHead):
+            # What is tuned under an estimator is a linear head; the estimator comes after.
+            head = _linear_head()
+        policy = plugin_manager().augmentations[self.params["augmentation"]]
+        width = int(self.network.output_shape[-1])
+        return FineTuning(
+            self._backbone,
+            self.network,
+            head.layers(width, self.data.classes, self.params),
+            policy,
+            self.params,
+            self.data.seed,
+            self._pretrained,
+        )
+
+    def _tune(
+        self, tuning: FineTuning, positions: Rows, features: Features | None, on_epoch: EpochReport
+    ) -> None:
+        data = self.data
+        start = None
+        if features is not None:
+            head = self._head if isinstance(self._head, LayersHead) else _linear_head()
+            probe = {**self.params, **PROBE}
+            start = fit_head(
+                head,
+                features.values[positions],
+                data.y[positions],
+                data.classes,
+                [probe],
+                data.seed,
+                self._limits,
+            )[0]
+        tuning.run(
+            data.pixels,
+            data.rows[positions],
+            data.y[positions],
+            data.classes,
+            start,
+            self._limits,
+            on_epoch,
+        )
+
+
+class _Validation:
+    """Watches a fold's validation images while it trains."""
+
+    def __init__(
+        self, tuning: FineTuning, data: TrainingData, positions: Rows, reports: Reports | None
+    ) -> None:
+        self._tuning, self._data, self._positions = tuning, data, positions
+        self._reports = reports
+
+    def logits(self) -> Floats:
+        return self._tuning.logits(self._data.pixels, self._data.rows[self._positions])
+
+    def on_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
+        if self._reports is None:
+            return
+        from scipy.special import log_softmax
+
+        y, values = self._data.y[self._positions], self.logits()
+        picked = log_softmax(values.astype(np.float64), axis=1)[np.arange(len(y)), y]
+        self._reports.on_epoch(
+            epoch,
+            {
+                **logs,
+                "val_loss": float(-picked.mean()),
+                "val_accuracy": float(np.mean(values.argmax(axis=1) == y)),
+                "val_balanced_accuracy": balanced_accuracy(y, values),
+            },
+        )
+
+
+def _linear_head() -> LayersHead:
+    head = plugin_manager().heads["linear"]
+    assert isinstance(head, LayersHead)
+    return head

@@ -1,0 +1,1 @@
+"""The search: its space, its driver, its worker and its records."""

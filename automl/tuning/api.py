@@ -1,0 +1,183 @@
+"""`automl.search`: finds, exports and measures a classifier."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import secrets
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from automl.data.dataset import Dataset
+from automl.errors import SearchInterrupted, UsageError
+from automl.plugins import plugin_manager
+from automl.tuning.checks import check_images, check_settings
+from automl.tuning.journal import Journal, Progress, Silence
+from automl.tuning.run import Run, this_process
+from automl.tuning.settings import SearchSettings, parse_duration, training_backend
+from automl.tuning.versions import library_versions
+from automl.tuning.worker_process import WorkerProcess
+from automl.workspace import Workspace, check_name
+
+DEFAULT_BUDGET = "10m"
+
+
+def search(
+    dataset: Dataset | str | os.PathLike[str],
+    *,
+    test: Dataset | str | os.PathLike[str] | None = None,
+    name: str = "images",
+    budget: str | float | None = None,
+    trials: int | None = None,
+    seed: int = 0,
+    fixed: Mapping[str, Any] | None = None,
+    strategy: str = "staged",
+    workspace: Workspace | str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Searches for a classifier of `dataset`, exports the best and measures it.
+
+    Args:
+        dataset: A dataset, or a folder of class folders.
+        test: Held-out images of your own; otherwise a stratified fifth is set aside. They are
+            looked at once, at the end.
+        name: Names the experiment and the model; searching again adds a run and a version.
+        budget: For all of it, such as `"3m"` or seconds; 10 minutes unless `trials` is given.
+        trials: The most trials.
+        seed: 0 or more; all randomness follows from it.
+        fixed: Values by dimension, such as `{"backbone": "resnet", "depth": 18}`.
+        strategy: How trials are chosen; see `automl plugins list`.
+        workspace: Where everything is kept; see `Workspace.find`.
+        progress: Shows what happens.
+
+    Returns:
+        The finished run; `run.best` is its model.
+
+    Raises:
+        DataError: If the images cannot be learned from.
+        UsageError: If an argument makes no sense.
+        SearchError: If no trial succeeded.
+        SearchInterrupted: If it was stopped (Ctrl-C) before there was anything to keep.
+    """
+    pins = {key: str(value) for key, value in (fixed or {}).items()}
+    if trials is not None and trials < 1:
+        raise UsageError(f"expected one trial or more, found {trials}; correct it.")
+    if seed < 0:
+        raise UsageError(f"expected a seed of 0 or more, found {seed}; correct it.")
+    seconds = parse_duration(budget) if budget is not None else None
+    if seconds is None and trials is None:
+        seconds = parse_duration(DEFAULT_BUDGET)
+    settings = SearchSettings(
+        name=check_name(name, "experiment"),
+        budget=seconds,
+        trials=trials,
+        seed=seed,
+        pins=pins,
+        strategy=strategy,
+        backend=training_backend(),
+    )
+    place = workspace if isinstance(workspace, Workspace) else Workspace.find(workspace)
+    return run_search(settings, dataset, test, place, progress or Silence())
+
+
+def run_search(
+    settings: SearchSettings,
+    dataset: Dataset | str | os.PathLike[str],
+    test: Dataset | str | os.PathLike[str] | None,
+    workspace: Workspace,
+    progress: Progress,
+) -> Run:
+    """Does what `search` says, on settings that were checked."""
+    manager = plugin_manager()
+    compute = manager.compute[settings.compute]
+    check_settings(manager, settings)
+    images, held_out = _dataset(dataset), None if test is None else _dataset(test)
+    check_images(images, held_out)
+    run_id = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    folder = workspace.experiments / settings.name / run_id
+    journal = Journal(folder, settings.began, progress)
+    worker = WorkerProcess(compute, folder / "worker.log", settings.backend)
+    try:
+        with _interrupts() as interrupts:
+            _begin(journal, run_id, settings)
+            try:
+                _run(settings, images, held_out, workspace, journal, worker, interrupts)
+            except BaseException as error:
+                journal.record("run_finished", state=_final_state(error), error=str(error))
+                raise
+    finally:
+        worker.close()
+        journal.close()
+    return Run(folder)
+
+
+def _begin(journal: Journal, run_id: str, settings: SearchSettings) -> None:
+    started = datetime.datetime.fromtimestamp(settings.began, datetime.UTC)
+    journal.record(
+        "run_started",
+        run=run_id,
+        name=settings.name,
+        state="preparing",
+        seed=settings.seed,
+        command=list(settings.command),
+        started=started.isoformat(timespec="seconds"),
+        budget_seconds=settings.budget,
+        versions=library_versions(),
+        process=this_process(),
+        settings={
+            "trials": settings.trials,
+            "pins": dict(settings.pins),
+            "strategy": settings.strategy,
+            "compute": settings.compute,
+            "backend": settings.backend,
+        },
+    )
+
+
+def _run(
+    settings: SearchSettings,
+    images: Dataset,
+    held_out: Dataset | None,
+    workspace: Workspace,
+    journal: Journal,
+    worker: WorkerProcess,
+    interrupts: Callable[[], int],
+) -> None:
+    # Keras Tuner, and Keras with it, is imported here: the worker warms up meanwhile.
+    from automl.tuning.driver import Driver
+    from automl.tuning.finishing import Finishing
+
+    driver = Driver(settings, workspace, journal, worker, lambda: interrupts() > 0)
+    driver.prepare(images, held_out)
+    driver.run_trials()
+    Finishing(driver, settings, workspace, journal, lambda: interrupts() > 1).run()
+
+
+def _final_state(error: BaseException) -> str:
+    return "cancelled" if isinstance(error, (SearchInterrupted, KeyboardInterrupt)) else "failed"
+
+
+def _dataset(dataset: Dataset | str | os.PathLike[str]) -> Dataset:
+    return dataset if isinstance(dataset, Dataset) else Dataset.from_source(dataset)
+
+
+@contextmanager
+def _interrupts() -> Iterator[Callable[[], int]]:
+    """Counts Ctrl-C instead of raising: the first keeps the best so far, the second gives up."""
+    count = 0
+
+    def handle(number: int, frame: Any) -> None:
+        nonlocal count
+        count += 1
+
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: 0
+        return
+    before = signal.signal(signal.SIGINT, handle)
+    try:
+        yield lambda: count
+    finally:
+        signal.signal(signal.SIGINT, before)

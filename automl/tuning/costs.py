@@ -1,0 +1,140 @@
+"""Predicts what a trial takes, from what this run has measured so far."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from automl.components import EstimatorHead
+from automl.plugins import PluginManager
+from automl.training.trial import TrialResult
+
+GMACS_PER_SECOND = 30.0
+"""A guess for one modern CPU with two cores; the first trial replaces it."""
+
+IMAGE_SECONDS = 1e-4
+"""What an image costs whatever the network."""
+
+TELLING_GMACS = 0.01
+"""Networks smaller than this spend their time elsewhere and say nothing about others."""
+
+TRAINING_FACTOR = {0.25: 2.0, 0.5: 3.5, 1.0: 6.0}
+"""A training step in forward passes, by the share of blocks that are trained."""
+
+SCRATCH_FACTOR = 1.0
+"""The same for networks made to be trained from scratch, whose dense convolutions run several
+times faster than the pretrained networks' separable ones that the guess above is about."""
+
+HEAD_SECONDS_PER_IMAGE = 5e-4
+"""Fitting a head on one fold."""
+
+
+@dataclass
+class CostModel:
+    """Predicted seconds of trials on one run's data.
+
+    Attributes:
+        manager: The plugins, which know what a network costs.
+        images: Training images.
+        folds: Validation folds in all.
+        folds_to_train: Folds that judge what gradient descent trains.
+    """
+
+    manager: PluginManager
+    images: int
+    folds: int
+    folds_to_train: int
+    _pace: dict[tuple[str, Any], float] = field(default_factory=dict)
+    _featured: set[tuple[str, Any, Any]] = field(default_factory=set)
+    _head: dict[tuple[Any, ...], float] = field(default_factory=dict)
+    _training: dict[tuple[str, Any], float] = field(default_factory=dict)
+
+    def gmacs(self, values: Mapping[str, Any]) -> float:
+        """Returns the network's billion multiply-adds an image."""
+        backbone = self.manager.backbones[values["backbone"]]
+        return backbone.cost(values["depth"], int(values["resolution"]))
+
+    def image_seconds(self, values: Mapping[str, Any]) -> float:
+        """Returns the seconds that one image takes through the network."""
+        pace = self._pace.get((values["backbone"], values["depth"]))
+        if pace is None:
+            pace = max(self._pace.values(), default=1.0 / GMACS_PER_SECOND)
+        return self.gmacs(values) * pace + IMAGE_SECONDS
+
+    def trial_seconds(self, values: Mapping[str, Any]) -> float:
+        """Returns the seconds that judging a configuration takes."""
+        seconds = 0.0
+        if self._starts_frozen(values) and self._network(values) not in self._featured:
+            seconds += self._build_seconds(values) + self.images * self.image_seconds(values)
+        if float(values["unfreeze"]) > 0:
+            share = 0.8 if self.folds > 1 else 1.0
+            each = share * self._epochs_seconds(values)
+            return seconds + self._compile_seconds(values) + self.folds_to_train * each
+        head = self.manager.heads[values["head"]]
+        folds = self.folds if isinstance(head, EstimatorHead) else self.folds_to_train
+        return seconds + folds * self._head_seconds(values)
+
+    def refit_seconds(self, values: Mapping[str, Any]) -> float:
+        """Returns the seconds that the last fit on all training images takes."""
+        seconds = self._build_seconds(values)
+        if float(values["unfreeze"]) > 0:
+            return seconds + self._compile_seconds(values) + self._epochs_seconds(values)
+        return seconds + 1.3 * self._head_seconds(values)
+
+    def finish_seconds(self, values: Mapping[str, Any], test_images: int) -> float:
+        """Returns the seconds for the export, its proof, the evaluation and the report."""
+        return 6.0 + 12.0 * self.gmacs(values) + 1.2 * test_images * self.image_seconds(values)
+
+    def learn(self, values: Mapping[str, Any], result: TrialResult) -> None:
+        """Takes a finished trial's seconds into account."""
+        if result.features_seconds:
+            seconds = max(0.0, result.features_seconds / self.images - IMAGE_SECONDS)
+            if self.gmacs(values) >= TELLING_GMACS:
+                self._pace[self._family(values)] = seconds / self.gmacs(values)
+        self._featured.add(self._network(values))
+        if float(values["unfreeze"]) > 0:
+            compiling = self._compile_seconds(values) / result.folds
+            training = max(0.2 * result.fold_seconds, result.fold_seconds - compiling)
+            expected = 0.8 * self._epochs_seconds(values)
+            known = self._training.get(self._family(values), 1.0)
+            self._training[self._family(values)] = known * training / expected
+        else:
+            self._head[values["head"], *self._network(values)] = result.fold_seconds
+
+    def _family(self, values: Mapping[str, Any]) -> tuple[str, Any]:
+        return values["backbone"], values["depth"]
+
+    def _starts_frozen(self, values: Mapping[str, Any]) -> bool:
+        return float(values["unfreeze"]) == 0 or self._is_pretrained(values)
+
+    def _is_pretrained(self, values: Mapping[str, Any]) -> bool:
+        pretrained = self.manager.backbones[values["backbone"]].pretrained
+        return pretrained and values.get("weights") != "random"
+
+    def _build_seconds(self, values: Mapping[str, Any]) -> float:
+        """Building a network and loading its weights."""
+        return min(0.5 + 6 * self.gmacs(values), 10.0)
+
+    def _compile_seconds(self, values: Mapping[str, Any]) -> float:
+        """Tracing a training step."""
+        return min(3 + 20 * self.gmacs(values), 20.0)
+
+    def _network(self, values: Mapping[str, Any]) -> tuple[str, Any, Any]:
+        return values["backbone"], values["depth"], values["resolution"]
+
+    def _head_seconds(self, values: Mapping[str, Any]) -> float:
+        known = self._head.get((values["head"], *self._network(values)))
+        if known is not None:
+            return known
+        # Another network may give more features than any so far, and each costs.
+        like = [seconds for key, seconds in self._head.items() if key[0] == values["head"]]
+        return 2 * max(like) if like else 0.2 + self.images * HEAD_SECONDS_PER_IMAGE
+
+    def _epochs_seconds(self, values: Mapping[str, Any]) -> float:
+        factor = SCRATCH_FACTOR
+        if self._is_pretrained(values):
+            factor = TRAINING_FACTOR.get(float(values["unfreeze"]), 6.0)
+        others = [v for key, v in self._training.items() if key[0] == values["backbone"]]
+        measured = self._training.get(self._family(values), max(others, default=1.0))
+        return int(values["epochs"]) * self.images * self.image_seconds(values) * factor * measured

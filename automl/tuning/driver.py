@@ -1,0 +1,257 @@
+"""Drives a search: prepares, runs trials one after another, and finishes with the winner."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import keras_tuner
+
+from automl.components import StrategyContext
+from automl.components.strategy import OBJECTIVE
+from automl.data.dataset import Dataset
+from automl.errors import SearchError, SearchInterrupted, TrialError
+from automl.plugins import plugin_manager
+from automl.training.limits import TrialCancelledError
+from automl.training.trial import TrialResult, folds_to_train
+from automl.tuning.candidates import find_candidates
+from automl.tuning.costs import CostModel
+from automl.tuning.journal import Journal
+from automl.tuning.preparation import Prepared, prepare, typical_side
+from automl.tuning.run_data import describe_training_data, save_split
+from automl.tuning.settings import SearchSettings
+from automl.tuning.space import build_space
+from automl.tuning.worker_process import WorkerProcess
+from automl.workspace import Workspace
+
+FIRST_SECONDS = 5.0
+"""The least time that a trial is given."""
+
+SKIPS = 50
+"""Proposals in a row that do not fit the budget, after which the search is over."""
+
+
+FAILURES = 8
+"""Failed trials without a single success, after which the search is over."""
+
+
+class Driver:
+    """One search, from images to finished trials.
+
+    Attributes:
+        prepared: The run's images, divided.
+        costs: What trials take.
+        worker: The process that trains.
+    """
+
+    def __init__(
+        self,
+        settings: SearchSettings,
+        workspace: Workspace,
+        journal: Journal,
+        worker: WorkerProcess,
+        stopped: Callable[[], bool],
+    ) -> None:
+        self.worker = worker
+        self._settings, self._manager, self._workspace = settings, plugin_manager(), workspace
+        self._journal, self._stopped = journal, stopped
+        self.prepared: Prepared
+        self.costs: CostModel
+
+    def prepare(self, dataset: Dataset, test: Dataset | None) -> None:
+        """Declares the space, decodes the images and divides them."""
+        settings = self._settings
+        side = typical_side(dataset)
+        candidates, notes = find_candidates(self._manager, settings.pins, side)
+        self._space = build_space(self._manager, candidates, settings.pins, side)
+        self.prepared = prepare(
+            dataset,
+            test,
+            int(self._space.values["resolution"]),
+            settings.seed,
+            self._workspace.cache / "pixels",
+            self._show_decoding,
+        )
+        prepared, folds = self.prepared, self.prepared.folds
+        save_split(
+            self._journal.folder,
+            prepared.train,
+            prepared.images.y[prepared.train],
+            prepared.test,
+            folds,
+        )
+        self.costs = CostModel(
+            self._manager, len(prepared.train), len(folds), folds_to_train(folds)
+        )
+        paths = prepared.images.paths
+        unreadable = [
+            {"path": paths[row], "reason": why} for row, why in prepared.unreadable.items()
+        ]
+        self._journal.record(
+            "prepared",
+            labels=prepared.images.labels,
+            counts=prepared.counts(),
+            unreadable=unreadable,
+            fingerprint=prepared.fingerprint,
+        )
+        for note in notes:
+            self._journal.record("note", text=note)
+
+    def run_trials(self) -> None:
+        """Runs trials until the strategy, the budget or the user ends the search.
+
+        Raises:
+            SearchInterrupted: If the user stopped it before a trial had ended.
+            SearchError: If every trial failed.
+        """
+        settings = self._settings
+        oracle = self._manager.strategies[settings.strategy].oracle(
+            StrategyContext(
+                self._space,
+                settings.trials,
+                settings.seed,
+                self.costs.trial_seconds,
+                self._affordable,
+            )
+        )
+        _keep_in_memory(oracle)
+        skipped = 0
+        while not self._stopped() and skipped < SKIPS and not self._is_hopeless():
+            trial = oracle.create_trial("driver")
+            if trial.status != "RUNNING":
+                break
+            values = dict(trial.hyperparameters.values)
+            if self._affordable(values):
+                skipped = 0
+                self._run_trial(oracle, trial, values)
+            else:
+                skipped += 1
+                trial.status = "FAILED"
+                oracle.end_trial(trial)
+        self._require_a_model()
+
+    def training_data(self, side: int) -> dict[str, Any]:
+        """Returns what a worker needs to train at `side`×`side` pixels."""
+        prepared = self.prepared
+        total = len(prepared.images)
+        return describe_training_data(
+            self._journal.folder,
+            prepared.pixels(side, lambda done: self._show_decoding(done, total)),
+            len(prepared.images.labels),
+            self._workspace.cache / "features",
+            self._settings.seed,
+        )
+
+    def _run_trial(self, oracle: Any, trial: Any, values: dict[str, Any]) -> None:
+        name, begun = str(trial.trial_id), time.monotonic()
+        stage = "fine-tune" if float(values["unfreeze"]) > 0 else "frozen"
+        self._journal.record("trial_started", trial=name, stage=stage, hyperparameters=values)
+        left = self._seconds_left(values)
+        # The first trial is begun whatever is left, and deserves a chance to end.
+        seconds = None if left == float("inf") else max(left, FIRST_SECONDS)
+        command = {
+            "do": "judge",
+            "params": values,
+            "data": self.training_data(int(values["resolution"])),
+            "seconds": seconds,
+        }
+        try:
+            answer = self.worker.call(
+                command, lambda event: self._show(name, event), self._stopped, seconds
+            )
+        except TrialError as error:
+            status = "stopped" if isinstance(error, TrialCancelledError) else "failed"
+            trial.status, trial.message = "FAILED", str(error)
+            self._finish_trial(
+                name, begun, status=status, score=None, spread=None, error=str(error)
+            )
+        else:
+            result = TrialResult(**{k: v for k, v in answer.items() if k != "event"})
+            self.costs.learn(values, result)
+            oracle.update_trial(trial.trial_id, {OBJECTIVE: result.score})
+            trial.status = "COMPLETED"
+            self._finish_trial(
+                name,
+                begun,
+                status="completed",
+                hyperparameters=result.params,
+                score=result.score,
+                spread=result.spread if result.folds > 1 else None,
+                accuracy=result.accuracy,
+                log_loss=result.log_loss,
+                temperature=result.temperature,
+                folds=result.folds,
+                fold_seconds=result.fold_seconds,
+                cost_gmacs=self.costs.gmacs(values),
+                error=None,
+            )
+        oracle.end_trial(trial)
+
+    def _finish_trial(self, name: str, begun: float, **fields: Any) -> None:
+        seconds = round(time.monotonic() - begun, 3)
+        self._journal.record("trial_finished", trial=name, seconds=seconds, **fields)
+
+    def _affordable(self, values: Mapping[str, Any]) -> bool:
+        """Says whether a trial fits; the first one is begun in any case."""
+        if not self._journal.state.trials:
+            return True
+        return self.costs.trial_seconds(values) <= self._seconds_left(values)
+
+    def _seconds_left(self, values: Mapping[str, Any]) -> float:
+        """Returns seconds for trials, with room for the last fit of this one or of the best."""
+        if self._settings.budget is None:
+            return float("inf")
+        elapsed = time.time() - self._settings.began
+        best = next(iter(self._journal.state.leaderboard), None)
+        possible = [values]
+        if best is not None and best["score"] is not None:
+            possible.append(dict(best["hyperparameters"]))
+        reserve = max(
+            self.costs.refit_seconds(winner)
+            + self.costs.finish_seconds(winner, len(self.prepared.test))
+            for winner in possible
+        )
+        return self._settings.budget - elapsed - reserve
+
+    def _require_a_model(self) -> None:
+        rows = self._journal.state.leaderboard
+        if rows and rows[0]["score"] is not None:
+            return
+        if self._stopped():
+            raise SearchInterrupted(
+                "expected at least one finished trial, found that the search was stopped before; "
+                "nothing was kept, start it again."
+            )
+        reason = next((row.get("error") for row in rows if row.get("error")), "none was begun")
+        raise SearchError(f"expected a trial to succeed, found that none did: {reason}")
+
+    def _is_hopeless(self) -> bool:
+        """Says whether so many trials have failed, and none succeeded, that no other will."""
+        rows = self._journal.state.leaderboard
+        return len(rows) >= FAILURES and rows[0]["score"] is None
+
+    def _show(self, trial: str, event: dict[str, Any]) -> None:
+        if event["event"] == "epoch":
+            self._journal.record("epoch", trial=trial, epoch=event["epoch"], logs=event["logs"])
+        elif event["event"] == "images":
+            self._journal.show(event)
+
+    def _show_decoding(self, done: int, total: int) -> None:
+        if self._stopped():
+            raise SearchInterrupted(
+                "expected to read all images first, found that the search was stopped before; "
+                "nothing was kept, start it again."
+            )
+        self._journal.show({"event": "decoding", "done": done, "total": total})
+
+
+def _keep_in_memory(oracle: keras_tuner.Oracle) -> None:
+    """Keeps Keras Tuner from writing files of its own, printing, and giving up on failures.
+
+    The event log is the truth; the oracle's state can be made again from it.
+    """
+    oracle.save = lambda: None
+    oracle._save_trial = lambda trial: None
+    oracle.verbose = 0
+    oracle.max_consecutive_failed_trials = 10**9

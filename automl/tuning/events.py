@@ -1,0 +1,161 @@
+"""A run's event log: the truth, from which run.json and the leaderboard are derived.
+
+`events.jsonl` is only ever appended to, one JSON object a line, each on the disk before the
+run goes on. A last line that was cut off by a crash is ignored.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from automl.records import RunRecord, TrialRecord
+
+FILE = "events.jsonl"
+
+
+class EventLog:
+    """Appends events to a run's log."""
+
+    def __init__(self, folder: Path, begun: float) -> None:
+        """Opens the log.
+
+        Args:
+            folder: The run's folder.
+            begun: When the run began, as `time.time` gives it.
+        """
+        self._file = (folder / FILE).open("ab")
+        self._begun = begun
+
+    def append(self, event: str, **fields: Any) -> dict[str, Any]:
+        """Writes one event, with the seconds since the run began, and returns it as written."""
+        record = {"event": event, "at": round(time.time() - self._begun, 3), **fields}
+        line = json.dumps(_finite(record), ensure_ascii=False, default=str)
+        self._file.write(line.encode() + b"\n")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        written: dict[str, Any] = json.loads(line)
+        return written
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+
+def read_events(folder: Path) -> Iterator[dict[str, Any]]:
+    """Yields the events of the run in `folder`, oldest first."""
+    with (folder / FILE).open("rb") as file:
+        for line in file:
+            if line.endswith(b"\n"):
+                yield json.loads(line)
+
+
+class RunState:
+    """What a run's events add up to.
+
+    Attributes:
+        record: What run.json holds.
+        trials: The leaderboard's rows by trial, in the order in which they began.
+        details: What else the run keeps: process, arguments, held-out metrics.
+    """
+
+    def __init__(self) -> None:
+        self.record: RunRecord = {
+            "run": "",
+            "name": "",
+            "state": "queued",
+            "seed": 0,
+            "command": [],
+            "started": "",
+            "seconds": 0.0,
+            "budget_seconds": None,
+            "labels": [],
+            "counts": {},
+            "unreadable": [],
+            "versions": {},
+            "fingerprint": "",
+            "model": None,
+            "winner": None,
+            "notes": [],
+            "parity": {},
+        }
+        self.trials: dict[str, TrialRecord] = {}
+        self.details: dict[str, Any] = {"process": None, "metrics": {}, "error": None}
+
+    def apply(self, event: Mapping[str, Any]) -> None:
+        """Takes one event into account."""
+        fields = {name: value for name, value in event.items() if name not in ("event", "at")}
+        self.record["seconds"] = event["at"]
+        kind = event["event"]
+        if kind in ("run_started", "prepared", "finalizing", "run_finished"):
+            self._update(fields)
+        if kind == "note":
+            self.record["notes"] = [*self.record["notes"], fields["text"]]
+        elif kind == "prepared":
+            self.record["state"] = "running"
+        elif kind == "finalizing":
+            self.record["state"] = "finalizing"
+        elif kind == "trial_started":
+            self.trials[fields["trial"]] = {**fields, "history": None}  # type: ignore[typeddict-item]
+        elif kind == "epoch":
+            self._epoch(fields["trial"], fields["logs"])
+        elif kind == "trial_finished":
+            row = self.trials[fields["trial"]]
+            row.update({**fields, "finished_at": event["at"]})  # type: ignore[typeddict-item]
+
+    @property
+    def leaderboard(self) -> list[TrialRecord]:
+        """The finished trials, the best first; see `better`."""
+        finished = [row for row in self.trials.values() if "status" in row]
+        return sorted(finished, key=better)
+
+    def _update(self, fields: Mapping[str, Any]) -> None:
+        for name, value in fields.items():
+            if name in self.record:
+                self.record[name] = value  # type: ignore[literal-required]
+            else:
+                self.details[name] = value
+
+    def _epoch(self, trial: str, logs: Mapping[str, float | None]) -> None:
+        history: dict[str, Any] = dict(self.trials[trial].get("history") or {})
+        for name, value in logs.items():
+            history[name] = [*history.get(name, []), value]
+        self.trials[trial]["history"] = history  # type: ignore[typeddict-item]
+
+
+def better(row: TrialRecord) -> tuple[float, float, float]:
+    """Returns a key that sorts the better trial first.
+
+    The higher class-averaged accuracy wins; a tie goes to the cheaper model, and among models
+    of one cost to the smaller log loss.
+    """
+    score = row["score"] if row["status"] == "completed" else None
+    return (
+        math.inf if score is None else -round(score, 6),
+        row.get("cost_gmacs") or 0.0,
+        row.get("log_loss") or 0.0,
+    )
+
+
+def replay(folder: Path) -> RunState:
+    """Returns what the events of the run in `folder` add up to."""
+    state = RunState()
+    for event in read_events(folder):
+        state.apply(event)
+    return state
+
+
+def _finite(value: Any) -> Any:
+    """JSON has no NaN: such values become null."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    if isinstance(value, Mapping):
+        return {name: _finite(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return value

@@ -1,0 +1,177 @@
+"""Finishes a run: the winner in full, its export and proof, the evaluation, the report."""
+
+from __future__ import annotations
+
+import datetime
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from automl.errors import SearchError, SearchInterrupted, TrialError
+from automl.evaluation.metrics import Evaluation
+from automl.export.exporting import PREDICTIONS
+from automl.images import GEOMETRY
+from automl.manifest import Manifest
+from automl.plugins import plugin_manager
+from automl.records import TrialRecord
+from automl.registry import register, staging
+from automl.tuning.driver import Driver
+from automl.tuning.journal import Journal
+from automl.tuning.run import EVALUATION, REPORT
+from automl.tuning.settings import SearchSettings
+from automl.tuning.worker_process import WorkerProcess
+from automl.workspace import Workspace
+
+PROOF_IMAGES = 32
+"""Real images that an export is proved on."""
+
+EXPORT_BACKEND = "tensorflow"
+
+
+class Finishing:
+    """The last part of a search, on what the driver has prepared and found."""
+
+    def __init__(
+        self,
+        driver: Driver,
+        settings: SearchSettings,
+        workspace: Workspace,
+        journal: Journal,
+        interrupted: Callable[[], bool],
+    ) -> None:
+        self._driver, self._settings = driver, settings
+        self._workspace, self._journal, self._interrupted = workspace, journal, interrupted
+
+    def run(self) -> None:
+        """Fits, exports, evaluates, registers and reports the best trial's configuration."""
+        journal = self._journal
+        winner = journal.state.leaderboard[0]
+        journal.record("finalizing", winner=winner["trial"])
+        folder = journal.folder / "winner"
+        data = self._driver.training_data(int(winner["hyperparameters"]["resolution"]))
+        reference = self._reference_rows()
+        self._refit(winner, folder, data, reference)
+        with staging(self._workspace, self._settings.name) as staged:
+            parity = self._export(folder, staged, data, reference)
+            evaluation = self._evaluate(folder)
+            metrics = _metrics(evaluation)
+            self._manifest(winner, evaluation, parity).write(staged)
+            model = register(self._workspace, self._settings.name, staged)
+        # The SavedModel holds the weights; a second copy would only take room.
+        shutil.rmtree(folder, ignore_errors=True)
+        journal.record(
+            "run_finished",
+            state="completed",
+            model={"name": model.name, "version": model.version, "path": str(model.path)},
+            parity=parity,
+            metrics=metrics,
+        )
+        self._report(evaluation)
+
+    def _reference_rows(self) -> list[int]:
+        train = self._driver.prepared.train
+        step = max(1, len(train) // PROOF_IMAGES)
+        return [int(row) for row in train[::step][:PROOF_IMAGES]]
+
+    def _refit(
+        self, winner: TrialRecord, folder: Path, data: dict[str, Any], reference: list[int]
+    ) -> None:
+        command = {
+            "do": "refit",
+            "params": winner["hyperparameters"],
+            "data": data,
+            "temperature": winner["temperature"],
+            "folder": str(folder),
+            "reference_rows": reference,
+        }
+        self._call(self._driver.worker, command)
+
+    def _export(
+        self, folder: Path, staged: Path, data: dict[str, Any], reference: list[int]
+    ) -> dict[str, Any]:
+        prepared = self._driver.prepared
+        paths = prepared.images.paths
+        command = {
+            "do": "export",
+            "folder": str(folder),
+            "staged": str(staged),
+            "pixels": data["pixels"],
+            "originals": {str(row): paths[row] for row in reference},
+            "test_rows": [int(row) for row in prepared.test],
+        }
+        worker = self._driver.worker
+        if worker.backend == EXPORT_BACKEND:
+            parity = self._call(worker, command)["parity"]
+        else:
+            compute = plugin_manager().compute[self._settings.compute]
+            exporter = WorkerProcess(compute, self._journal.folder / "export.log", EXPORT_BACKEND)
+            try:
+                parity = self._call(exporter, command)["parity"]
+            finally:
+                exporter.close()
+        assert isinstance(parity, dict)
+        return parity
+
+    def _call(self, worker: WorkerProcess, command: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return worker.call(command, lambda event: None, self._interrupted)
+        except TrialError as error:
+            if self._interrupted():
+                raise SearchInterrupted(
+                    "expected to export the best model, found that the search was stopped again; "
+                    "no model was kept."
+                ) from error
+            raise SearchError(str(error)) from error
+
+    def _evaluate(self, folder: Path) -> Evaluation:
+        prepared = self._driver.prepared
+        held_out = prepared.images.select(prepared.test)
+        probabilities = np.load(folder / PREDICTIONS)
+        evaluation = Evaluation.from_predictions(
+            prepared.images.labels, held_out.y, probabilities, held_out.paths
+        )
+        evaluation.save(self._journal.folder / EVALUATION)
+        return evaluation
+
+    def _manifest(
+        self, winner: TrialRecord, evaluation: Evaluation, parity: dict[str, Any]
+    ) -> Manifest:
+        record, side = self._journal.state.record, int(winner["hyperparameters"]["resolution"])
+        validation = {name: winner.get(name) for name in ("score", "spread", "accuracy")}
+        return Manifest(
+            name=self._settings.name,
+            version=0,
+            labels=tuple(record["labels"]),
+            height=side,
+            width=side,
+            geometry=GEOMETRY,
+            temperature=winner["temperature"],
+            hyperparameters=winner["hyperparameters"],
+            metrics={**_metrics(evaluation), "validation": validation},
+            data={
+                "fingerprint": record["fingerprint"],
+                "images": len(self._driver.prepared.train),
+                "classes": record["counts"]["train"],
+            },
+            parity=parity,
+            versions=record["versions"],
+            run=record["run"],
+            created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        )
+
+    def _report(self, evaluation: Evaluation) -> None:
+        from automl.evaluation.report import write_report
+
+        state = self._journal.state
+        write_report(self._journal.folder / REPORT, state.record, state.leaderboard, evaluation)
+
+
+def _metrics(evaluation: Evaluation) -> dict[str, Any]:
+    return {
+        "accuracy": evaluation.accuracy,
+        "balanced_accuracy": evaluation.balanced_accuracy,
+        "test_images": evaluation.test_images,
+    }

@@ -1,0 +1,128 @@
+"""From images to rows that train, validate and are held out."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from automl.data.dataset import Dataset
+from automl.data.pixels import Pixels, open_pixels
+from automl.data.splits import require_images_per_class, train_test_rows, validation_folds
+from automl.errors import DataError, ImageError
+from automl.images import probe
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.int64]
+
+HELD_OUT = 0.2
+"""The share of images that is set aside where the user brings no test set."""
+
+PROBED = 200
+"""Headers read to learn how large the pictures are."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A run's images, divided.
+
+    Attributes:
+        images: Training and held-out images, unreadable ones among them.
+        train: Row numbers of the training images.
+        test: Row numbers of the held-out images.
+        folds: (training, validation) positions in `train`.
+        unreadable: Reasons by row number.
+        fingerprint: Of the readable training images.
+        cache: The folder of pixel files.
+    """
+
+    images: Dataset
+    train: Rows
+    test: Rows
+    folds: list[tuple[Rows, Rows]]
+    unreadable: dict[int, str]
+    fingerprint: str
+    cache: Path
+
+    def pixels(self, side: int, progress: Callable[[int], None]) -> Pixels:
+        """Returns all images at `side`×`side`, decoded at the first call."""
+        return open_pixels(self.images, side, self.cache, progress)
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Returns images by part and class."""
+        parts = {"train": self.train, "test": self.test}
+        return {name: dict(self.images.select(rows).counts) for name, rows in parts.items()}
+
+
+def typical_side(dataset: Dataset) -> int:
+    """Returns the median of the shorter sides, in pixels, of images spread over the dataset.
+
+    Raises:
+        DataError: If none of them can be read.
+    """
+    step = max(1, len(dataset) // PROBED)
+    sides, reason = [], "there are none"
+    for path in dataset.paths[::step]:
+        try:
+            info = probe(path)
+            sides.append(min(info.width, info.height))
+        except ImageError as error:
+            reason = str(error)
+    if not sides:
+        raise DataError(f"expected readable images, found none that is ({reason.rstrip('.')}).")
+    return int(statistics.median(sides))
+
+
+def prepare(
+    dataset: Dataset,
+    test: Dataset | None,
+    side: int,
+    seed: int,
+    cache: Path,
+    progress: Callable[[int, int], None],
+) -> Prepared:
+    """Decodes all images once, sets the unreadable ones aside and divides the rest.
+
+    Args:
+        dataset: Training images.
+        test: Held-out images of the user's own, or `None` to set a part of `dataset` aside.
+        side: A resolution in pixels that the search will need.
+        seed: 0 or more.
+        cache: The folder of pixel files.
+        progress: Called with images done and in all.
+
+    Raises:
+        DataError: If what can be read is too little to learn from.
+    """
+    require_images_per_class(dataset, 2)
+    images = dataset
+    if test is not None:
+        images = dataset.followed_by(test.relabelled(dataset.labels))
+    images = images.with_ids()
+    pixels = open_pixels(images, side, cache, lambda done: progress(done, len(images)))
+    readable = np.array([row not in pixels.unreadable for row in range(len(images))])
+    rows = np.flatnonzero(readable[: len(dataset)])
+    kept = images.select(rows)
+    require_images_per_class(kept, 2)
+    if test is None:
+        first, second = train_test_rows(kept, 1 - HELD_OUT, stratify=True, seed=seed)
+        train, held_out = rows[first], rows[second]
+    else:
+        train, held_out = rows, len(dataset) + np.flatnonzero(readable[len(dataset) :])
+        if len(held_out) == 0:
+            raise DataError("expected a test set with readable images, found none; check --test.")
+    return Prepared(
+        images,
+        train,
+        held_out,
+        validation_folds(images.y[train], seed),
+        pixels.unreadable,
+        images.select(train).fingerprint,
+        cache,
+    )

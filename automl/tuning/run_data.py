@@ -1,0 +1,69 @@
+"""The training data of a run on disk, where driver and worker meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automl.data.pixels import Pixels
+from automl.training.trial import TrainingData
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Rows = NDArray[np.int64]
+
+FILE = "split.npz"
+
+
+def save_split(
+    folder: Path, rows: Rows, y: Rows, test_rows: Rows, folds: Sequence[tuple[Rows, Rows]]
+) -> None:
+    """Writes which rows train, validate and are held out.
+
+    Args:
+        folder: The run's folder.
+        rows: The training images' row numbers in the pixel cache.
+        y: Their class numbers.
+        test_rows: The held-out images' row numbers.
+        folds: (training, validation) positions in `rows`.
+    """
+    arrays: dict[str, Any] = {"rows": rows, "y": y, "test_rows": test_rows}
+    for i, (train, validation) in enumerate(folds):
+        arrays |= {f"train{i}": train, f"validation{i}": validation}
+    np.savez(folder / FILE, **arrays)
+
+
+def describe_training_data(
+    folder: Path, pixels: Pixels, classes: int, features: Path, seed: int
+) -> dict[str, Any]:
+    """Returns what a worker needs to load the data, as JSON values."""
+    return {
+        "split": str(folder / FILE),
+        "pixels": str(pixels.path),
+        "pixels_key": pixels.key,
+        "classes": classes,
+        "features": str(features),
+        "seed": seed,
+    }
+
+
+def load_training_data(description: Mapping[str, Any]) -> TrainingData:
+    """Loads what `describe_training_data` describes."""
+    with np.load(description["split"]) as split:
+        count = sum(1 for name in split if name.startswith("train"))
+        folds = [(split[f"train{i}"], split[f"validation{i}"]) for i in range(count)]
+        rows, y = split["rows"], split["y"]
+    return TrainingData(
+        pixels=np.load(description["pixels"], mmap_mode="r"),
+        pixels_key=description["pixels_key"],
+        rows=rows,
+        y=y,
+        classes=int(description["classes"]),
+        folds=folds,
+        cache=Path(description["features"]),
+        seed=int(description["seed"]),
+    )

@@ -1,0 +1,152 @@
+"""The worker process: trains, refits and exports what the driver asks for, one at a time.
+
+It reads commands, one JSON object a line, from its standard input and answers on the file
+descriptor it is given. It ends when its standard input does, whatever it is doing, so that a
+driver that was killed leaves no orphan.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import queue
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from automl.errors import AutomlError
+
+
+class Worker:
+    """Answers commands until there are no more."""
+
+    def __init__(self, events: int) -> None:
+        self._events = os.fdopen(events, "w", encoding="utf-8")
+        self._commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._cancelled = threading.Event()
+
+    def run(self) -> None:
+        """Answers commands; does not return."""
+        threading.Thread(target=self._listen, daemon=True).start()
+        self._warm_up()
+        while True:
+            command = self._commands.get()
+            try:
+                self._send("result", **JOBS[command["do"]](self, command))
+            except AutomlError as error:
+                self._fail(str(error), error.code)
+            except Exception as error:
+                traceback.print_exc()
+                self._fail(_explain(error))
+
+    def _warm_up(self) -> None:
+        begun = time.monotonic()
+        import keras
+
+        keras.config.set_dtype_policy("float32")
+        keras.utils.set_random_seed(0)
+        self._send("ready", seconds=time.monotonic() - begun, backend=keras.config.backend())
+
+    def _listen(self) -> None:
+        for line in sys.stdin:
+            command = json.loads(line)
+            if command["do"] == "cancel":
+                self._cancelled.set()
+            else:
+                # Here and not where it is begun: it may be cancelled while it waits its turn.
+                self._cancelled.clear()
+                self._commands.put(command)
+        os._exit(0)
+
+    def _send(self, event: str, **fields: Any) -> None:
+        self._events.write(json.dumps({"event": event, **fields}, default=_plain) + "\n")
+        self._events.flush()
+
+    def _fail(self, message: str, code: str = "trial") -> None:
+        self._send("failed", message=message, code=code)
+
+    def _trial(self, command: Mapping[str, Any]) -> Any:
+        from automl.training.limits import Limits
+        from automl.training.trial import Reports, Trial
+        from automl.tuning.run_data import load_training_data
+
+        seconds = command.get("seconds")
+        limits = Limits(
+            time.monotonic() + seconds if seconds is not None else float("inf"),
+            self._cancelled.is_set,
+        )
+        reports = Reports(
+            lambda done, total: self._send("images", done=done, total=total),
+            lambda epoch, logs: self._send("epoch", epoch=epoch, logs=dict(logs)),
+        )
+        return Trial(command["params"], load_training_data(command["data"]), limits, reports)
+
+    def _judge(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        return asdict(self._trial(command).judge())
+
+    def _refit(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        import numpy as np
+
+        from automl.export.exporting import save_reference
+        from automl.training.features import predict
+
+        trial = self._trial(command)
+        classifier = trial.refit(command["temperature"])
+        folder = Path(command["folder"])
+        classifier.save(folder)
+        rows = np.asarray(command["reference_rows"])
+        save_reference(folder, rows, predict(classifier.model, trial.data.pixels, rows))
+        return {"parameters": int(classifier.model.count_params())}
+
+    def _export(self, command: Mapping[str, Any]) -> dict[str, Any]:
+        from automl.export.exporting import export
+
+        parity = export(
+            Path(command["folder"]),
+            Path(command["staged"]),
+            Path(command["pixels"]),
+            command["originals"],
+            command["test_rows"],
+        )
+        return {"parity": parity}
+
+
+JOBS = {"judge": Worker._judge, "refit": Worker._refit, "export": Worker._export}
+
+
+def _plain(value: Any) -> Any:
+    """Turns NumPy's numbers into Python's."""
+    return value.item() if hasattr(value, "item") else str(value)
+
+
+def _explain(error: Exception) -> str:
+    """Returns the sentence for what no part of the project has put into words."""
+    kind, text = type(error).__name__, _first_line(error)
+    # HDF5 and TensorFlow have errors of their own for a full disk.
+    if "no space left on device" in str(error).lower():
+        return "expected room on the disk, found none left; free some and retry."
+    if kind in ("MemoryError", "ResourceExhaustedError"):
+        return "expected enough memory, found none left; try a smaller batch_size."
+    return f"expected the trial to end well, found {kind}: {text}; see the run's worker.log."
+
+
+def _first_line(error: BaseException) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0][:300] if text else "no message"
+
+
+def main() -> None:
+    """Starts the worker; see the module's text for what it reads and writes."""
+    parser = argparse.ArgumentParser(description="A worker of `automl search`.")
+    parser.add_argument("--events-fd", type=int, required=True)
+    Worker(parser.parse_args().events_fd).run()
+
+
+if __name__ == "__main__":
+    main()

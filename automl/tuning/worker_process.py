@@ -1,0 +1,147 @@
+"""The driver's side of a worker: starts it, sends commands, waits for answers."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from automl.components import Compute, Task, TaskHandle
+from automl.errors import TrialError
+from automl.training.limits import TrialCancelledError
+
+POLL = 0.1
+"""Seconds between looks at whether the search was stopped or the worker died."""
+
+GRACE = 3.0
+"""Seconds past its deadline after which a worker is killed."""
+
+CANCEL_GRACE = 10.0
+"""Seconds that a cancelled command may take to end, before its worker is killed."""
+
+
+class WorkerProcess:
+    """A worker that is started at once and warms up while the driver prepares.
+
+    Attributes:
+        backend: The Keras backend it runs on.
+    """
+
+    def __init__(self, compute: Compute, log: Path, backend: str) -> None:
+        self._compute, self._log, self.backend = compute, log, backend
+        self._handle: TaskHandle | None = None
+        self._start()
+
+    def call(
+        self,
+        command: Mapping[str, Any],
+        on_event: Callable[[dict[str, Any]], None],
+        stopped: Callable[[], bool],
+        seconds: float | None = None,
+    ) -> dict[str, Any]:
+        """Has one command done and returns its result.
+
+        Args:
+            command: What `automl.tuning.worker` understands.
+            on_event: Called with each event on the way.
+            stopped: Asked all along; once true, the command is cancelled.
+            seconds: How long it may take; a worker that hangs past that is killed.
+
+        Raises:
+            TrialError: If it failed, died, or was cancelled (TrialCancelledError).
+        """
+        if self._handle is None or self._handle.status() is not None:
+            self._start()
+        self._send(command)
+        kill_at = time.monotonic() + seconds + GRACE if seconds is not None else float("inf")
+        cancelling = False
+        while True:
+            event = self._next_event()
+            if event is not None:
+                if event["event"] == "result":
+                    return event
+                if event["event"] == "failed":
+                    if event["code"] == TrialCancelledError.code:
+                        raise TrialCancelledError(event["message"])
+                    raise TrialError(event["message"])
+                on_event(event)
+            elif self._handle is not None and self._handle.status() is not None:
+                raise TrialError(self._death())
+            if stopped() and not cancelling:
+                cancelling, kill_at = True, time.monotonic() + CANCEL_GRACE
+                self._send({"do": "cancel"})
+            if time.monotonic() > kill_at:
+                self.close()
+                if cancelling:
+                    raise TrialCancelledError("expected to end by itself, found it stopped.")
+                raise TrialError(
+                    f"expected to end within {seconds:.0f} s, found it still running; give the "
+                    f"search a larger budget."
+                )
+
+    def close(self) -> None:
+        """Ends the worker."""
+        if self._handle is not None:
+            os.close(self._to_worker)
+            self._handle.wait(0.5)
+            self._handle.cancel(grace=1.0)
+            os.close(self._from_worker)
+            self._handle = None
+
+    def _start(self) -> None:
+        if self._handle is not None:
+            self.close()
+        commands, self._to_worker = os.pipe()
+        self._from_worker, events = os.pipe()
+        self._rest = b""
+        self._lines: list[bytes] = []
+        environment = {
+            "KERAS_BACKEND": self.backend,
+            "TF_CPP_MIN_LOG_LEVEL": "2",
+            "PYTHONUNBUFFERED": "1",
+        }
+        command = [sys.executable, "-m", "automl.tuning.worker", "--events-fd", str(events)]
+        try:
+            self._handle = self._compute.start(
+                Task(command, self._log, environment, stdin=commands, pass_fds=(events,))
+            )
+        finally:
+            os.close(commands)
+            os.close(events)
+
+    def _send(self, command: Mapping[str, Any]) -> None:
+        line = memoryview(json.dumps(command).encode() + b"\n")
+        try:
+            while line:  # a signal can cut a write short
+                line = line[os.write(self._to_worker, line) :]
+        except BrokenPipeError:
+            raise TrialError(self._death()) from None
+
+    def _next_event(self) -> dict[str, Any] | None:
+        """Returns the next event, or `None` if there was none for `POLL` seconds."""
+        if not self._lines:
+            ready, _, _ = select.select([self._from_worker], [], [], POLL)
+            data = os.read(self._from_worker, 1 << 16) if ready else b""
+            if not data:
+                if ready:  # end of file: the process is on its way out
+                    assert self._handle is not None
+                    self._handle.wait(POLL)
+                return None
+            *self._lines, self._rest = (self._rest + data).split(b"\n")
+        if not self._lines:
+            return None
+        event: dict[str, Any] = json.loads(self._lines.pop(0))
+        return event
+
+    def _death(self) -> str:
+        assert self._handle is not None
+        status = self._handle.wait(1.0)
+        how = f"exit status {status}"
+        if status is not None and status < 0:
+            how = f"signal {-status}" + (" (out of memory?)" if status == -9 else "")
+        return f"expected the worker to go on, found it ended by {how}; see {self._log}."

@@ -1,0 +1,1 @@
+"""The built-in plugins, one component a file; they use the public plugin API only."""

@@ -1,0 +1,19 @@
+"""The built-in augmentations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import automl
+from automl_plugins.augmentations.flip_crop import FlipCrop
+from automl_plugins.augmentations.imgaug import Imgaug
+from automl_plugins.augmentations.none import NoAugmentation
+
+
+@automl.hookimpl
+def automl_augmentations(register: Callable[[Any], None]) -> None:
+    """Registers the built-in augmentations; the first is the default."""
+    register(FlipCrop())
+    register(NoAugmentation())
+    register(Imgaug())

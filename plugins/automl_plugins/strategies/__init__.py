@@ -1,0 +1,17 @@
+"""The built-in strategies."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import automl
+from automl_plugins.strategies.random import Random
+from automl_plugins.strategies.staged import Staged
+
+
+@automl.hookimpl
+def automl_strategies(register: Callable[[Any], None]) -> None:
+    """Registers the built-in strategies; the first is the default."""
+    register(Staged())
+    register(Random())

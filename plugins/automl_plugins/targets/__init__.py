@@ -1,0 +1,15 @@
+"""The built-in targets."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import automl
+from automl_plugins.targets.local import LocalTarget
+
+
+@automl.hookimpl
+def automl_targets(register: Callable[[Any], None]) -> None:
+    """Registers the built-in targets."""
+    register(LocalTarget())

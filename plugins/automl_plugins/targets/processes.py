@@ -1,0 +1,150 @@
+"""Processes that outlive the one that started them, found again without trusting a number.
+
+A process id is given to another process when its owner is gone, and start times shift with the
+clock. A command line that names the deployment's own folder belongs to nobody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+
+@dataclass(frozen=True)
+class Detached:
+    """A process in a session of its own.
+
+    Attributes:
+        role: What it is, in words.
+        pid: Its process id.
+        command: The program and its arguments.
+        log: The file that takes its output.
+    """
+
+    role: str
+    pid: int
+    command: tuple[str, ...]
+    log: str
+
+    @classmethod
+    def from_state(cls, state: Mapping[str, Any]) -> Detached:
+        """Reads what `to_state` gave."""
+        return cls(state["role"], state["pid"], tuple(state["command"]), state["log"])
+
+    def to_state(self) -> dict[str, Any]:
+        """Returns JSON values."""
+        return {**asdict(self), "command": list(self.command)}
+
+    def find(self) -> psutil.Process | None:
+        """Returns the process, or `None` if it has ended, whoever has its id by now."""
+        try:
+            process = psutil.Process(self.pid)
+            if _has_ended(process):
+                return None
+            # A script's own line is preceded by its interpreter.
+            ours = tuple(process.cmdline()[-len(self.command) :]) == self.command
+            return process if ours else None
+        except psutil.Error:
+            return None
+
+    def last_line(self) -> str:
+        """Returns the last line of the log that says anything; empty if there is none."""
+        try:
+            text = Path(self.log).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        return lines[-1] if lines else ""
+
+
+def spawn(role: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Detached:
+    """Starts `command` in a session of its own, with no input, its output appended to `log`.
+
+    `os.posix_spawn` and not `subprocess.Popen`, which complains when it is dropped while its
+    process lives on, and that is the point here.
+    """
+    pid = os.posix_spawn(
+        command[0],
+        list(command),
+        {**os.environ, **environment},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.fspath(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigmask=(),
+        setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE),
+    )
+    _wait_for_command_line(pid)
+    return Detached(role, pid, tuple(command), os.fspath(log))
+
+
+def stop(processes: Sequence[Detached], grace: float) -> None:
+    """Ends processes and their children, one after the other.
+
+    Args:
+        processes: In the order in which to end them.
+        grace: Seconds that each has between being asked and being made; 0 does not ask.
+    """
+    for detached in processes:
+        found = detached.find()
+        if found is None:
+            continue
+        family = [found, *_children(found)]
+        if grace > 0:
+            _signal(family[:1], signal.SIGTERM)
+            _wait(family[:1], grace)
+        _signal(family, signal.SIGKILL)
+        _wait(family, 5.0)
+
+
+def _wait_for_command_line(pid: int) -> None:
+    """Waits until the kernel shows it, a moment after the program has begun."""
+    with contextlib.suppress(psutil.Error):  # it has ended already
+        process = psutil.Process(pid)
+        while not process.cmdline():
+            time.sleep(0.001)
+
+
+def _children(process: psutil.Process) -> list[psutil.Process]:
+    with contextlib.suppress(psutil.Error):
+        return process.children(recursive=True)
+    return []
+
+
+def _signal(processes: Sequence[psutil.Process], number: signal.Signals) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(number)  # refused by psutil if the id has a new owner
+
+
+def _wait(processes: Sequence[psutil.Process], timeout: float) -> None:
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline and not all(map(_has_ended, processes)):
+        time.sleep(0.02)
+
+
+def _has_ended(process: psutil.Process) -> bool:
+    """Says whether a process has ended, also where nobody has asked for its exit status yet.
+
+    A container's first process often never does, and our own children are ours to ask about.
+    """
+    try:
+        if not process.is_running():
+            return True
+        if process.status() != psutil.STATUS_ZOMBIE:
+            return False
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(process.pid, os.WNOHANG)
+    except psutil.Error:
+        pass
+    return True

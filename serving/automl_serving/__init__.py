@@ -1,0 +1,1 @@
+"""The scoring gateway and the embedded model server."""

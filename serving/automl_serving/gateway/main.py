@@ -1,0 +1,80 @@
+"""The command `automl-gateway`: the one place where its parts are put together."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+import time
+from pathlib import Path
+
+from automl.manifest import Manifest
+from automl_serving import lifecycle
+from automl_serving.gateway.keys import KeyRing
+from automl_serving.gateway.settings import GatewaySettings
+
+DESCRIPTION = (
+    "Scores pictures over HTTP with a model behind a server of TF Serving's protocol. When it "
+    "listens it prints one JSON line with its address."
+)
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Runs the command until SIGTERM or SIGINT."""
+    arguments = sys.argv[1:] if argv is None else argv
+    lifecycle.run(lambda: _run(arguments))
+
+
+def _run(arguments: list[str]) -> None:
+    started = time.monotonic()
+    settings = GatewaySettings.parse(arguments, "automl-gateway", DESCRIPTION)
+    manifest = _read_manifest(settings.manifest)
+    keys = None if settings.keys_file is None else KeyRing.read(settings.keys_file)
+    listening = lifecycle.listen(settings.host, settings.port, "--port")
+    _log_as_json()
+    asyncio.run(_serve(settings, manifest, keys, listening, started))
+
+
+def _read_manifest(path: Path) -> Manifest:
+    return Manifest.read(path) if path.is_dir() else Manifest.read_file(path)
+
+
+def _log_as_json() -> None:
+    from automl_serving.gateway.observe import JsonFormatter
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.getLogger("automl_serving").setLevel(logging.INFO)
+
+
+async def _serve(
+    settings: GatewaySettings,
+    manifest: Manifest,
+    keys: KeyRing | None,
+    listening: socket.socket,
+    started: float,
+) -> None:
+    from automl_serving.gateway.app import Gateway
+    from automl_serving.gateway.upstream import Upstream
+
+    stop = lifecycle.stop_event()
+    upstream = Upstream(settings.upstream, settings.model, manifest.version)
+    gateway = Gateway(settings, manifest, keys, upstream)
+    server = lifecycle.http_server(gateway.app(), settings.drain_seconds)
+    serving = asyncio.create_task(server.serve([listening]))
+    port = listening.getsockname()[1]
+    lifecycle.announce(
+        url=f"http://{lifecycle.address(settings.host, port)}",
+        port=port,
+        model=settings.model,
+        version=manifest.version,
+        seconds=round(time.monotonic() - started, 3),
+    )
+    await stop.wait()
+    gateway.stop()
+    await asyncio.sleep(settings.shutdown_delay)
+    server.should_exit = True
+    await serving
+    await upstream.close()

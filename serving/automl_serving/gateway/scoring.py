@@ -1,0 +1,92 @@
+"""Turns a scoring request into results: decode, predict, label."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automl import images
+from automl.errors import ImageError
+from automl.manifest import Manifest
+from automl_serving.gateway.score_request import ImageProblem, Parameters, ScoreItem
+from automl_serving.gateway.upstream import Upstream
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
+
+
+class Scorer:
+    """Scores images with one version of a model."""
+
+    def __init__(
+        self, manifest: Manifest, upstream: Upstream, pool: Executor, max_pixels: int
+    ) -> None:
+        """Takes what it works with; `pool` runs the decoding."""
+        self._labels = manifest.labels
+        self._size = (manifest.height, manifest.width)
+        self._upstream = upstream
+        self._pool = pool
+        self._max_pixels = max_pixels
+
+    async def score(self, items: Sequence[ScoreItem], deadline: float) -> list[dict[str, Any]]:
+        """Returns a result for each item, in order: scores or an error.
+
+        Args:
+            items: The images.
+            deadline: When the answer is due, in the event loop's time.
+
+        Raises:
+            GatewayError: If the model server does not answer as it should.
+        """
+        loop = asyncio.get_running_loop()
+        decoded = await asyncio.gather(
+            *(loop.run_in_executor(self._pool, self._decode, item.content) for item in items)
+        )
+        good = [pixels for pixels in decoded if not isinstance(pixels, ImageProblem)]
+        rows: Any = iter(())
+        if good:
+            remaining = max(0.001, deadline - loop.time())
+            rows = zip(
+                *await self._upstream.predict(np.stack(good), len(self._labels), remaining),
+                strict=True,
+            )
+        return [
+            {"error": {"code": pixels.code, "message": pixels.message}}
+            if isinstance(pixels, ImageProblem)
+            else self._result(next(rows), item.parameters)
+            for item, pixels in zip(items, decoded, strict=True)
+        ]
+
+    def _decode(self, content: bytes | ImageProblem) -> NDArray[np.uint8] | ImageProblem:
+        if isinstance(content, ImageProblem):
+            return content
+        try:
+            return images.decode(content, self._size, self._max_pixels)
+        except ImageError as error:
+            return ImageProblem(error.code, str(error))
+        except Exception:
+            # A decoder's own fault on strange bytes; the other images are not to suffer.
+            logger.exception("an image could not be decoded")
+            return ImageProblem(
+                ImageError.code,
+                "expected a whole image, found one that cannot be decoded; replace it.",
+            )
+
+    def _result(
+        self, row: tuple[NDArray[np.float32], NDArray[np.float32]], parameters: Parameters
+    ) -> dict[str, Any]:
+        probabilities, logits = row
+        best = np.argsort(-probabilities, kind="stable")[: parameters.top_k]
+        scores = probabilities if parameters.add_softmax else logits
+        return {
+            "label": self._labels[best[0]],
+            "probability": float(probabilities[best[0]]),
+            "scores": {self._labels[index]: float(scores[index]) for index in best},
+        }

@@ -1,0 +1,73 @@
+"""The gateway's settings."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import MISSING, dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from automl.errors import UsageError
+from automl_serving.settings import Settings, check_port, setting
+
+
+@dataclass(frozen=True)
+class GatewaySettings(Settings):
+    """What the gateway can be told."""
+
+    prefix: ClassVar[str] = "AUTOML_GATEWAY_"
+
+    model: str = setting(MISSING, "The model's name at the model server.")
+    manifest: Path = setting(  # noqa: RUF009 - it declares a field
+        MISSING, "The model version's folder, or its manifest.json."
+    )
+    upstream: str = setting(
+        "127.0.0.1:8500", "The model server's gRPC address, TF Serving or another.", "HOST:PORT"
+    )
+    host: str = setting("127.0.0.1", "The address to listen on.")
+    port: int = setting(8080, "The port to listen on; 0 takes any free one.")
+    keys_file: Path | None = setting(  # noqa: RUF009 - it declares a field
+        None,
+        'A JSON file of accepted keys, {"keys": [{"name": …, "sha256": …}]}; without one anybody '
+        "may score, which is allowed on a loopback address only.",
+    )
+    timeout: float = setting(30.0, "How long a request may take, in seconds.")
+    max_body_bytes: int = setting(32 << 20, "The largest body of a request, in bytes.")
+    max_images: int = setting(64, "The most images in a request.")
+    max_pixels: int = setting(50_000_000, "The largest image, as width times height in pixels.")
+    decode_threads: int = setting(
+        0, "How many images are decoded at the same time; 0 is one a processor core."
+    )
+    shutdown_delay: float = setting(
+        0.0,
+        "How long to go on answering after SIGTERM while /readyz already says no, in seconds.",
+    )
+    drain_seconds: float = setting(
+        30.0, "How long requests in progress may take after that, in seconds."
+    )
+
+    def __post_init__(self) -> None:
+        """Checks the values.
+
+        Raises:
+            UsageError: If one is out of its range, or anybody could score from outside.
+        """
+        check_port(self.port, "--port")
+        for name in ("timeout", "max_body_bytes", "max_images", "max_pixels"):
+            if not getattr(self, name) > 0:
+                raise UsageError(
+                    f"expected a number above 0 for {self.flag(name)}, found "
+                    f"{getattr(self, name)}; correct it."
+                )
+        if self.keys_file is None and not _is_loopback(self.host):
+            raise UsageError(
+                f"expected --keys-file for an address that others can reach, found none for "
+                f"{self.host}; give one, or use --host 127.0.0.1."
+            )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -1,0 +1,101 @@
+"""What both servers share of being a process: sockets, signals, HTTP, errors, the ready line."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from automl.errors import AutomlError, DeploymentError
+
+if TYPE_CHECKING:
+    import uvicorn
+
+
+def run(program: Callable[[], Any]) -> None:
+    """Runs a server to its end and exits: 0 after a signal, else with one sentence and a code."""
+    try:
+        program()
+    except AutomlError as error:
+        print(f"Error: {error}", file=sys.stderr, flush=True)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        sys.exit(0)
+
+
+def announce(**fields: Any) -> None:
+    """Prints the one line that says the server is ready, as a JSON object."""
+    print(json.dumps({"event": "ready", **fields}), flush=True)
+
+
+def address(host: str, port: int) -> str:
+    """Returns `host:port`, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def listen(host: str, port: int, flag: str) -> socket.socket:
+    """Binds a TCP socket; 0 is any free port.
+
+    Raises:
+        DeploymentError: If the port is taken or the address is not this machine's.
+    """
+    try:
+        family, kind, protocol, _, place = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        bound = socket.socket(family, kind, protocol)
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            bound.bind(place)
+            bound.listen(2048)
+        except OSError:
+            bound.close()
+            raise
+    except OSError as error:
+        where = address(host, port)
+        if error.errno == errno.EADDRINUSE:
+            found = f"{where} taken; choose another with {flag}, or stop what holds it."
+        else:
+            found = f"that {where} cannot be used ({error.strerror}); choose another."
+        raise DeploymentError(f"expected a free port, found {found}") from error
+    bound.setblocking(False)
+    return bound
+
+
+def stop_event() -> asyncio.Event:
+    """Returns an event that SIGTERM and SIGINT set; a second signal changes nothing."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def http_server(app: Any, drain_seconds: float) -> uvicorn.Server:
+    """Returns a uvicorn server that leaves signals to the process it is part of."""
+    import uvicorn
+
+    class Server(uvicorn.Server):
+        @contextlib.contextmanager
+        def capture_signals(self) -> Iterator[None]:
+            yield
+
+    config = uvicorn.Config(
+        app,
+        # h11 goes on reading a body that was refused, so that the client gets to see the answer.
+        http="h11",
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=max(1, round(drain_seconds)),
+    )
+    return Server(config)

@@ -1,0 +1,1 @@
+"""The embedded model server: speaks TF Serving's protocol for one SavedModel."""

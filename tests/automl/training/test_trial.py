@@ -1,0 +1,224 @@
+"""One configuration from pixels to a classifier on the disk."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import numpy as np
+import pytest
+
+from automl.components import EstimatorHead
+from automl.errors import TrialError, UsageError
+from automl.plugins import plugin_manager
+from automl.training.classifier import load_classifier
+from automl.training.features import predict
+from automl.training.finetuning import FineTuning, unfreeze
+from automl.training.limits import Limits, TrialCancelledError
+from automl.training.trial import Reports, Trial, folds_to_train
+
+FROZEN = {"backbone": "pixels", "depth": 1, "resolution": 8, "unfreeze": 0.0}
+GRADIENT = {"optimizer": "adamw", "lr": 0.01, "schedule": "cosine", "epochs": 4, "batch_size": 16}
+TUNED = {
+    "backbone": "small-cnn",
+    "depth": 2,
+    "resolution": 8,
+    "unfreeze": 1.0,
+    "head": "linear",
+    "augmentation": "none",
+    **GRADIENT,
+}
+CONFIGURATIONS = {
+    "logistic": {**FROZEN, "head": "logistic"},
+    "linear-svm": {**FROZEN, "head": "linear-svm"},
+    "linear": {**FROZEN, "head": "linear", **GRADIENT},
+    "mlp": {**FROZEN, "head": "mlp", "units": 32, "dropout": 0.1, **GRADIENT},
+    "tuned": TUNED,
+    "tuned, then logistic": {**TUNED, "head": "logistic"},
+}
+
+
+@pytest.fixture(autouse=True)
+def depth_of_pixels():
+    """The pixels backbone's only depth, as it names it."""
+    FROZEN["depth"] = plugin_manager().backbones["pixels"].depths[0]
+
+
+SLOW = ("mlp", "tuned, then logistic")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in CONFIGURATIONS],
+)
+def test_judged_refitted_saved_and_loaded(name, make_data, tmp_path):
+    data, images, epochs = make_data(), [], []
+    reports = Reports(lambda done, total: images.append((done, total)), lambda *e: epochs.append(e))
+    trial = Trial(CONFIGURATIONS[name], data, reports=reports)
+
+    result = trial.judge()
+    assert result.score > 0.8
+    assert 0 < result.temperature <= 50
+    assert 0 <= result.spread < 0.3
+    assert result.log_loss > 0
+    assert result.fold_seconds > 0
+    assert set(CONFIGURATIONS[name]) <= set(result.params)
+    if isinstance(plugin_manager().heads[trial.params["head"]], EstimatorHead):
+        assert result.params["C"] > 0
+    if "epochs" in CONFIGURATIONS[name]:
+        assert [number for number, _ in epochs] == list(range(4))
+    else:
+        assert images[-1] == (110, 110)
+
+    classifier = trial.refit(result.temperature)
+    held_out = np.arange(10)
+    logits = predict(classifier.model, data.pixels, held_out)
+    assert logits.shape == (10, 4)
+    classifier.save(tmp_path / "classifier")
+    loaded = load_classifier(tmp_path / "classifier")
+    np.testing.assert_allclose(predict(loaded.model, data.pixels, held_out), logits, atol=1e-4)
+    assert loaded.temperature == result.temperature
+    assert (loaded.backbone, loaded.resolution) == (classifier.backbone, 8)
+
+
+def test_the_same_trial_twice_gives_the_same(make_data):
+    first, second = (Trial(CONFIGURATIONS["linear"], make_data()).judge() for _ in range(2))
+    assert first.score == second.score
+    assert first.log_loss == pytest.approx(second.log_loss, rel=1e-4)
+
+
+def test_a_refit_repeats_what_was_chosen(make_data):
+    trial = Trial(CONFIGURATIONS["logistic"], make_data())
+    chosen = trial.judge().params
+    again = Trial(chosen, make_data())
+    assert again.judge().params == chosen
+
+
+def make_tuning(params):
+    import keras
+
+    keras.utils.set_random_seed(0)
+    manager = plugin_manager()
+    backbone = manager.backbones["small-cnn"]
+    network = backbone.build(2, 8, None)
+    layers = manager.heads["linear"].layers(network.output_shape[-1], 4, params)
+    policy = manager.augmentations[params["augmentation"]]
+    return FineTuning(backbone, network, layers, policy, params, 0, pretrained=False)
+
+
+def run(tuning, data, rows):
+    tuning.run(data.pixels, rows, data.y[rows - 10], 4, None, Limits(), lambda *e: None)
+    return tuning.logits(data.pixels, np.arange(10))
+
+
+def test_folds_do_not_learn_from_one_another(make_data):
+    """Weights, batch statistics, momentum and schedule begin anew with every run."""
+    data, tuning = make_data(), make_tuning(TUNED)
+    first = run(tuning, data, data.rows[:60])
+    other = run(tuning, data, data.rows[50:])
+    assert np.abs(first - other).max() > 0.1
+    np.testing.assert_allclose(run(tuning, data, data.rows[:60]), first, atol=1e-3)
+
+
+@pytest.mark.slow
+def test_augmentation_changes_what_is_learned(make_data):
+    data = make_data()
+    plain = run(make_tuning(TUNED), data, data.rows)
+    varied = run(make_tuning({**TUNED, "augmentation": "flip-crop"}), data, data.rows)
+    assert np.abs(plain - varied).max() > 0.05
+
+
+@pytest.mark.parametrize(("share", "blocks"), [(0.0, 0), (0.25, 1), (0.5, 1), (1.0, 2)])
+def test_unfreezing_trains_whole_blocks_from_the_end(share, blocks):
+    backbone = plugin_manager().backbones["small-cnn"]
+    network = backbone.build(2, 8, None)
+    unfreeze(backbone, network, share)
+    groups = backbone.blocks(network)
+    trained = {name for group in groups[len(groups) - blocks :] for name in group}
+    assert {layer.name for layer in network.layers if layer.trainable} == trained
+
+
+@pytest.mark.parametrize("name", ["linear", "tuned"])
+def test_a_loss_that_is_no_number(name, make_data):
+    params = {**CONFIGURATIONS[name], "optimizer": "sgd", "lr": 1e30, "schedule": "constant"}
+    with pytest.raises(TrialError, match="finite loss"):
+        Trial(params, make_data()).judge()
+
+
+def test_more_than_the_time_left(make_data):
+    params = {**CONFIGURATIONS["linear"], "epochs": 1_000_000}
+    begun = time.monotonic()
+    with pytest.raises(TrialError, match="larger budget"):
+        Trial(params, make_data(), Limits(begun + 1.0)).judge()
+    assert time.monotonic() - begun < 30
+
+
+def test_cancelled_while_it_trains(make_data):
+    epochs = []
+    limits = Limits(cancelled=lambda: len(epochs) > 1)
+    reports = Reports(on_epoch=lambda number, logs: epochs.append(number))
+    with pytest.raises(TrialCancelledError):
+        Trial(CONFIGURATIONS["linear"], make_data(), limits, reports).judge()
+    assert len(epochs) == 2
+
+
+def test_unknown_optimizer(make_data):
+    with pytest.raises(UsageError, match="found 'adam'"):
+        Trial({**CONFIGURATIONS["linear"], "optimizer": "adam"}, make_data()).judge()
+
+
+def test_cancelled_while_features_are_made(make_data):
+    with pytest.raises(TrialCancelledError):
+        Trial(CONFIGURATIONS["logistic"], make_data(), Limits(cancelled=lambda: True)).judge()
+
+
+def test_gradient_descent_is_judged_on_enough_images_and_no_repetitions():
+    def folds(count, size, repeats=1):
+        return [
+            (np.arange(0), np.arange(i * size, (i + 1) * size))
+            for _ in range(repeats)
+            for i in range(count)
+        ]
+
+    assert folds_to_train(folds(5, 20, repeats=4)) == 5
+    assert folds_to_train(folds(5, 100)) == 2
+    assert folds_to_train(folds(5, 500)) == 1
+    assert folds_to_train(folds(1, 10)) == 1
+
+
+@pytest.mark.slow
+def test_fine_tuning_a_pretrained_network(make_data, tmp_path):
+    """Blocks below the cut and batch statistics stay; what is saved is what was judged."""
+    backbone = plugin_manager().backbones["efficientnet-lite"]
+    side = min(backbone.resolutions_for(0))
+    data = make_data(side, images=60)
+    params = {
+        **TUNED,
+        "backbone": "efficientnet-lite",
+        "depth": 0,
+        "resolution": side,
+        "weights": "pretrained",
+        "unfreeze": 0.25,
+        "lr": 1e-3,
+        "epochs": 3,
+        "batch_size": 20,
+    }
+    trial = Trial(params, data)
+    assert trial.judge().score > 0.4  # chance is 0.25, and digits are no photos
+    fresh = backbone.build(0, side, "pretrained")
+    classifier = trial.refit(1.5)
+    tuned = {layer.name: layer for layer in trial.network.layers}
+    groups = backbone.blocks(fresh)
+    above = {name for group in groups[-math.ceil(0.25 * len(groups)) :] for name in group}
+    changed = 0
+    for layer in fresh.layers:
+        for before, after in zip(layer.weights, tuned[layer.name].weights, strict=True):
+            same = np.array_equal(before.numpy(), after.numpy())
+            assert same or (layer.name in above and "moving" not in before.name)
+            changed += not same
+    assert changed
+    rows = np.arange(10)
+    logits = predict(classifier.model, data.pixels, rows)
+    classifier.save(tmp_path / "classifier")
+    loaded = load_classifier(tmp_path / "classifier")
+    np.testing.assert_allclose(predict(loaded.model, data.pixels, rows), logits, atol=1e-4)

@@ -1,0 +1,75 @@
+"""What trials are predicted to take."""
+
+from __future__ import annotations
+
+import pytest
+
+from automl.plugins import plugin_manager
+from automl.training.trial import TrialResult
+from automl.tuning.costs import CostModel
+
+LITE = {"backbone": "efficientnet-lite", "depth": 0, "resolution": 224, "head": "logistic"}
+FROZEN = {**LITE, "unfreeze": 0.0}
+TUNED = {**LITE, "head": "linear", "unfreeze": 0.5, "epochs": 10}
+
+
+@pytest.fixture
+def costs():
+    return CostModel(plugin_manager(), images=1000, folds=5, folds_to_train=2)
+
+
+def result(features=0.0, fold=1.0, folds=5):
+    return TrialResult(0.5, 0.1, 0.5, 1.0, 1.0, folds, {}, features, fold)
+
+
+@pytest.mark.parametrize(
+    ("cheaper", "dearer"),
+    [
+        (FROZEN, {**FROZEN, "resolution": 256}),
+        (FROZEN, {**FROZEN, "depth": 2}),
+        ({**FROZEN, "backbone": "pixels", "depth": 0, "resolution": 16}, FROZEN),
+        (FROZEN, TUNED),
+        (TUNED, {**TUNED, "epochs": 20}),
+        (TUNED, {**TUNED, "unfreeze": 1.0}),
+        (TUNED, {**TUNED, "unfreeze": 0.6}),
+    ],
+    ids=str,
+)
+def test_what_is_more_costs_more(costs, cheaper, dearer):
+    assert 0 < costs.trial_seconds(cheaper) <= costs.trial_seconds(dearer)
+    assert 0 < costs.refit_seconds(cheaper) <= costs.refit_seconds(dearer)
+
+
+def test_more_images_cost_more():
+    few, many = (CostModel(plugin_manager(), images, 5, 2) for images in (100, 10_000))
+    for values in (FROZEN, TUNED):
+        assert few.trial_seconds(values) < many.trial_seconds(values)
+
+
+def test_features_are_paid_for_once(costs):
+    before = costs.trial_seconds(FROZEN)
+    costs.learn(FROZEN, result(features=30.0, fold=0.5))
+    assert costs.trial_seconds(FROZEN) == pytest.approx(2.5)
+    assert costs.trial_seconds({**FROZEN, "head": "linear-svm"}) < before
+
+
+def test_a_measured_pace_holds_for_other_networks_too(costs):
+    larger = {**FROZEN, "depth": 2}
+    costs.learn(FROZEN, result(features=10.0))
+    fast = costs.trial_seconds(larger)
+    costs.learn(FROZEN, result(features=1000.0))
+    assert costs.trial_seconds(larger) > 20 * fast
+
+
+def test_a_measured_training_step_holds_for_later_ones(costs):
+    costs.learn(FROZEN, result(features=10.0))
+    before = costs.trial_seconds(TUNED)
+    costs.learn(TUNED, result(fold=before, folds=2))  # twice what was predicted
+    assert costs.trial_seconds(TUNED) > 1.2 * before
+
+
+def test_a_network_without_cost_is_no_division_by_zero(costs):
+    pixels = {**FROZEN, "backbone": "pixels", "depth": 0, "resolution": 8}
+    costs.learn(pixels, result(features=0.01))
+    assert costs.trial_seconds(pixels) > 0
+    assert costs.trial_seconds(FROZEN) > 1

@@ -1,0 +1,114 @@
+"""A run's event log and what it adds up to."""
+
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from automl.tuning.events import EventLog, RunState, better, read_events, replay
+
+
+@pytest.fixture
+def log(tmp_path):
+    opened = EventLog(tmp_path, begun=0.0)
+    yield opened
+    opened.close()
+
+
+def trial(name, score, status="completed", gmacs=1.0, log_loss=0.5):
+    return {
+        "trial": name,
+        "status": status,
+        "score": score,
+        "cost_gmacs": gmacs,
+        "log_loss": log_loss,
+        "seconds": 1.5,
+    }
+
+
+def write_a_run(log):
+    """Writes a whole run, and returns the state that was kept alongside."""
+    live = RunState()
+
+    def record(event, **fields):
+        live.apply(log.append(event, **fields))
+
+    record("run_started", run="r1", name="größe", seed=3, state="preparing", process={"pid": 1})
+    record("prepared", labels=("a", "b"), counts={"train": {"a": 3}}, unreadable=[])
+    record("note", text="one thing")
+    record("note", text="another thing")
+    record("trial_started", trial="0", stage="frozen", hyperparameters={"backbone": "pixels"})
+    record("epoch", trial="0", epoch=0, logs={"loss": 2.0, "accuracy": 0.5})
+    record("epoch", trial="0", epoch=1, logs={"loss": math.nan, "accuracy": 0.75})
+    record("trial_finished", **trial("0", 0.75))
+    record("trial_started", trial="1", stage="frozen", hyperparameters={"backbone": "alexnet"})
+    record("trial_finished", trial="1", status="failed", score=None, seconds=0.1, error="no room")
+    record("trial_started", trial="2", stage="fine-tune", hyperparameters={})
+    return live
+
+
+def test_replay_is_what_was_kept_live(log, tmp_path):
+    live = write_a_run(log)
+    replayed = replay(tmp_path)
+    assert replayed.record == live.record
+    assert replayed.trials == live.trials
+    assert replayed.details == live.details
+    assert replayed.leaderboard == live.leaderboard
+
+
+def test_what_the_events_add_up_to(log, tmp_path):
+    write_a_run(log)
+    state = replay(tmp_path)
+    assert state.record["name"] == "größe"
+    assert state.record["state"] == "running"
+    assert state.record["notes"] == ["one thing", "another thing"]
+    assert state.record["labels"] == ["a", "b"]
+    assert state.details["process"] == {"pid": 1}
+    assert [row["trial"] for row in state.leaderboard] == ["0", "1"]  # the third goes on
+    assert state.trials["0"]["history"] == {"loss": [2.0, None], "accuracy": [0.5, 0.75]}
+    assert state.trials["1"]["error"] == "no room"
+    assert state.trials["1"]["finished_at"] <= state.record["seconds"]
+
+
+@pytest.mark.parametrize("cut", [1, 5, 40])
+def test_a_last_line_that_was_cut_off_is_ignored(log, tmp_path, cut):
+    write_a_run(log)
+    log.append("note", text="the last, which did not reach the disk as a whole")
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert replay(tmp_path).record["notes"] == ["one thing", "another thing"]
+
+
+def test_the_log_only_grows(log, tmp_path):
+    log.append("note", text="a")
+    before = (tmp_path / "events.jsonl").read_bytes()
+    again = EventLog(tmp_path, begun=0.0)
+    again.append("note", text="b")
+    again.close()
+    after = (tmp_path / "events.jsonl").read_bytes()
+    assert after.startswith(before)
+    assert [event["text"] for event in read_events(tmp_path)] == ["a", "b"]
+
+
+def test_numbers_that_json_does_not_know_are_null(log, tmp_path):
+    values = {"nan": math.nan, "deep": [{"inf": math.inf}, (-math.inf, 1.0)]}
+    written = log.append("note", text="", values=values, numpy=np.float64("nan"))
+    assert written["values"] == {"nan": None, "deep": [{"inf": None}, [None, 1.0]]}
+    assert written["numpy"] is None
+    line = (tmp_path / "events.jsonl").read_text()
+    assert json.loads(line, parse_constant=pytest.fail) == written
+
+
+def test_the_better_trial_comes_first():
+    rows = [
+        trial("best", 0.9),
+        trial("as good and cheaper", 0.8, gmacs=0.5),
+        trial("as good and as cheap, but surer", 0.8, gmacs=1.0, log_loss=0.2),
+        trial("as good", 0.8 + 1e-9, gmacs=1.0),
+        trial("worse", 0.7),
+        trial("failed", None, status="failed"),
+    ]
+    assert sorted(rows[2:] + rows[:2], key=better) == rows

@@ -1,0 +1,198 @@
+"""A whole search from Python, and what it leaves behind."""
+
+from __future__ import annotations
+
+import json
+import os
+
+import numpy as np
+import psutil
+import pytest
+
+import automl
+from automl.errors import NotFoundError, SearchError, UsageError
+from automl.tuning.events import replay
+from automl.tuning.run import Run, find_run, list_runs
+from automl.workspace import Workspace
+
+PIXELS = {"backbone": "pixels", "resolution": 8}
+
+
+class Watch:
+    """Keeps what a search shows."""
+
+    def __init__(self):
+        self.events, self.closed = [], False
+
+    def update(self, event, state):
+        self.events.append(event["event"])
+
+    def close(self):
+        self.closed = True
+
+
+@pytest.fixture(scope="module")
+def workspace(tmp_path_factory):
+    return Workspace.find(tmp_path_factory.mktemp("workspace"))
+
+
+@pytest.fixture(scope="module")
+def watch():
+    return Watch()
+
+
+@pytest.fixture(scope="module")
+def parts(digits):
+    return automl.Dataset.from_folder(digits).split(train_size=0.75, seed=1)
+
+
+@pytest.fixture(scope="module")
+def run(parts, workspace, watch):
+    """A search of two trials, with held-out images of the user's own."""
+    train, test = parts
+    return automl.search(
+        train,
+        test=test,
+        name="digits",
+        trials=2,
+        fixed=PIXELS,
+        workspace=workspace,
+        progress=watch,
+    )
+
+
+def test_it_is_completed(run):
+    assert run.state == "completed"
+    assert run.record["seed"] == 0
+    assert run.record["labels"] == ["0", "1", "2", "3"]
+    assert run.record["counts"]["train"] == dict.fromkeys("0123", 18)
+    assert run.record["counts"]["test"] == dict.fromkeys("0123", 6)
+    assert run.record["seconds"] > 0
+
+
+def test_the_leaderboard_is_sorted_and_keeps_pins(run):
+    rows = run.leaderboard
+    assert len(rows) == 2
+    assert rows[0]["score"] >= rows[1]["score"] > 0.8
+    for row in rows:
+        assert row["hyperparameters"]["backbone"] == "pixels"
+        assert row["hyperparameters"]["resolution"] == 8
+        assert row["status"] == "completed"
+    assert run.record["winner"] == rows[0]["trial"]
+
+
+def test_the_model_answers_as_it_was_measured(run, parts):
+    _, test = parts
+    evaluation = run.best.evaluate(test)
+    assert evaluation.balanced_accuracy == run.evaluation.balanced_accuracy > 0.8
+    np.testing.assert_allclose(evaluation.probabilities, run.evaluation.probabilities, atol=1e-5)
+    assert run.details["metrics"]["test_images"] == 24
+
+
+def test_the_export_was_proved(run):
+    parity = run.record["parity"]
+    assert parity["images"] == 32
+    assert parity["serving_default"] <= 1e-4
+    assert parity["encoded"] <= 1e-4
+
+
+def test_it_can_be_loaded_and_exported(run, workspace, tmp_path):
+    assert run.best.version == 1
+    assert automl.load_model(run.best.path).labels == ("0", "1", "2", "3")
+    run.best.export(tmp_path / "copy")
+    assert (tmp_path / "copy" / "saved_model.pb").is_file()
+
+
+def test_what_is_on_the_disk(run, workspace):
+    names = {path.name for path in run.folder.iterdir()}
+    assert {"events.jsonl", "run.json", "report.html", "evaluation.npz"} <= names
+    assert "winner" not in names
+    assert (workspace.models / "digits" / "1" / "saved_model.pb").is_file()
+    assert not list(workspace.root.rglob(".*"))
+
+
+def test_the_record_is_the_replay_of_the_events(run):
+    written = json.loads((run.folder / "run.json").read_text(encoding="utf-8"))
+    state = replay(run.folder)
+    assert written == {**state.record, **state.details}
+
+
+def test_everything_was_shown(run, watch):
+    assert watch.events[0] == "run_started"
+    assert watch.events.count("trial_finished") == 2
+    assert "decoding" in watch.events
+    assert watch.events[-1] == "run_finished"
+    assert watch.closed
+
+
+def test_nothing_runs_on(run):
+    started = psutil.process_iter(["ppid", "cmdline"])  # null where it has ended by itself
+    mine = [each.info["cmdline"] or [] for each in started if each.info["ppid"] == os.getpid()]
+    assert not [command for command in mine if "automl.tuning.worker" in command]
+
+
+def test_it_is_found_by_its_id_and_by_its_name(run, workspace):
+    assert [each.id for each in list_runs(workspace)] == [run.id]
+    for name in (run.id, "digits"):
+        assert find_run(workspace, name).id == run.id
+    with pytest.raises(NotFoundError, match="found no 'letters'"):
+        find_run(workspace, "letters")
+
+
+def test_a_run_whose_process_is_gone_has_failed(run, tmp_path):
+    events = (run.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()
+    first = json.loads(events[0])
+    first["process"]["created"] -= 1000
+    (tmp_path / "events.jsonl").write_text(json.dumps(first) + "\n")
+    broken = Run(tmp_path)
+    assert broken.state == "failed"
+    with pytest.raises(SearchError, match="expected a run that has exported a model"):
+        _ = broken.best
+    with pytest.raises(SearchError, match="without one"):
+        _ = broken.evaluation
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"trials": 0},
+        {"seed": -1},
+        {"budget": "soon"},
+        {"name": "a/b"},
+        {"strategy": "stagd"},
+        {"fixed": {"backbone": "pixel"}},
+    ],
+    ids=str,
+)
+def test_wrong_arguments_make_nothing(digits, tmp_path, options):
+    with pytest.raises(UsageError, match="expected "):
+        automl.search(digits, workspace=tmp_path / "workspace", **options)
+    assert not (tmp_path / "workspace" / "experiments").exists()
+
+
+@pytest.mark.slow
+def test_searching_again_adds_a_run_and_a_version_and_decodes_nothing(run, parts, workspace):
+    train, test = parts
+    before = {path: path.stat().st_ino for path in (workspace.cache / "pixels").iterdir()}
+    watch = Watch()
+    again = automl.search(
+        train, test=test, name="digits", trials=2, fixed=PIXELS, workspace=workspace, progress=watch
+    )
+    assert again.best.version == run.best.version + 1
+    assert find_run(workspace, "digits").id == again.id
+    assert "decoding" not in watch.events
+    assert {path: path.stat().st_ino for path in (workspace.cache / "pixels").iterdir()} == before
+    rows = [(row["score"], row["hyperparameters"]) for row in again.leaderboard]
+    assert rows == [(row["score"], row["hyperparameters"]) for row in run.leaderboard]
+
+
+@pytest.mark.slow
+def test_a_search_in_which_every_trial_fails(digits, tmp_path):
+    weights = tmp_path / "weights.pth"
+    weights.write_bytes(b"no weights")
+    pins = {"backbone": "resnet", "depth": 18, "weights": weights}
+    with pytest.raises(SearchError, match=r"found that none did: expected .*weights"):
+        automl.search(digits, workspace=tmp_path / "workspace", fixed=pins, trials=50)
+    (run,) = list_runs(Workspace(tmp_path / "workspace"))
+    assert run.state == "failed"
+    assert len(run.leaderboard) == 8  # then it is given up

@@ -1,0 +1,84 @@
+"""Every built-in component passes the public contract checks, from one table."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from automl import testing
+from automl.components import Backbone
+from automl.plugins import BUILTIN_PLUGINS, plugin_manager
+
+PLUGINS = plugin_manager()
+
+
+def heavy(component: Any) -> bool:
+    """Networks of real size take seconds to build."""
+    return isinstance(component, Backbone) and component.pretrained
+
+
+def make_folder(place: Path) -> str:
+    from PIL import Image
+
+    for label, value in (("dark", 10), ("light", 240)):
+        (place / label).mkdir()
+        for index in range(2):
+            Image.new("RGB", (8, 8), (value, value, index)).save(place / label / f"{index}.png")
+    return str(place)
+
+
+LOCATIONS: dict[str, Callable[[Path], str]] = {"folder": make_folder}
+"""For each image source, what makes a small place of its kind."""
+
+
+def check_source(source: Any, place: Path) -> None:
+    testing.check_image_source(source, LOCATIONS[source.name](place))
+
+
+def check_runtime(runtime: Any, place: Path) -> None:
+    import keras
+
+    from automl.export.saved_model import write_saved_model
+
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
+    model.add(keras.layers.Rescaling(1 / 255))
+    model.add(keras.layers.Dense(3))
+    write_saved_model(model, 1.5, place / "1")
+    testing.check_runtime(runtime, place / "1")
+
+
+CHECKS: dict[str, Callable[[Any, Path], None]] = {
+    "automl_image_sources": check_source,
+    "automl_backbones": lambda component, place: testing.check_backbone(component),
+    "automl_augmentations": lambda component, place: testing.check_augmentation(component),
+    "automl_heads": lambda component, place: testing.check_head(component),
+    "automl_strategies": lambda component, place: testing.check_strategy(component),
+    "automl_compute": lambda component, place: testing.check_compute(component),
+    "automl_runtimes": check_runtime,
+}
+
+
+def table() -> Iterator[Any]:
+    for hook, check in CHECKS.items():
+        for component in PLUGINS.registries[hook]:
+            marks = [pytest.mark.slow] if heavy(component) else []
+            name = f"{PLUGINS.registries[hook].kind}:{component.name}"
+            yield pytest.param(component, check, marks=marks, id=name)
+
+
+@pytest.mark.parametrize(("component", "check"), list(table()))
+def test_component_keeps_its_contract(
+    component: Any, check: Callable[[Any, Path], None], tmp_path: Path
+) -> None:
+    check(component, tmp_path)
+
+
+@pytest.mark.parametrize("module", BUILTIN_PLUGINS)
+def test_plugin_registers_and_imports_no_framework(module: str) -> None:
+    testing.check_plugin(module)

@@ -1,0 +1,167 @@
+"""The staged strategy: cheap first, then the best in full, reproducibly and within the budget."""
+
+from __future__ import annotations
+
+import zlib
+
+import pytest
+
+from automl.components import StrategyContext
+from automl.components.strategy import OBJECTIVE
+from automl.plugins import plugin_manager
+from automl.tuning.candidates import Candidate
+from automl.tuning.space import build_space
+
+MANAGER = plugin_manager()
+BACKBONES = ("pixels", "small-cnn", "efficientnet-lite")
+
+
+def cost(values):
+    backbone = MANAGER.backbones[values["backbone"]]
+    gmacs = backbone.cost(values["depth"], values["resolution"])
+    return gmacs * (100 if values["unfreeze"] > 0 else 1)
+
+
+def score(values):
+    """A made-up result that follows from the values alone."""
+    return 0.5 + zlib.crc32(repr(sorted(values.items())).encode()) / 2**34
+
+
+def search(
+    pins=None,
+    trials=None,
+    seed=0,
+    result=score,
+    affordable=lambda values: True,
+    limit=40,
+    strategy="staged",
+):
+    """Returns the values of the trials that the strategy makes, in order."""
+    pins = pins or {}
+    names = [pins["backbone"]] if "backbone" in pins else BACKBONES
+    candidates = []
+    for name in names:
+        depths = MANAGER.backbones[name].depths
+        wanted = [depth for depth in depths if str(depth) == pins.get("depth", str(depth))]
+        candidates.append(Candidate(MANAGER.backbones[name], wanted))
+    space = build_space(MANAGER, candidates, pins, 32)
+    oracle = MANAGER.strategies[strategy].oracle(
+        StrategyContext(space, trials, seed, cost, affordable)
+    )
+    oracle.save = lambda: None
+    oracle._save_trial = lambda trial: None
+    oracle.verbose = 0
+    oracle.max_consecutive_failed_trials = 10**9
+    made = []
+    while len(made) < limit:
+        trial = oracle.create_trial("test")
+        if trial.status != "RUNNING":
+            break
+        values = dict(trial.hyperparameters.values)
+        made.append(values)
+        found = result(values)
+        if found is None:
+            trial.status = "FAILED"
+        else:
+            oracle.update_trial(trial.trial_id, {OBJECTIVE: found})
+            trial.status = "COMPLETED"
+        oracle.end_trial(trial)
+    return made
+
+
+def test_the_same_results_make_the_same_choices():
+    assert search(seed=0) == search(seed=0)
+    assert search(seed=0) != search(seed=1)
+
+
+def test_random_is_reproducible_too():
+    first, second = (search(strategy="random", limit=10) for _ in range(2))
+    assert first == second
+
+
+def test_nothing_is_proposed_twice():
+    made = [tuple(sorted(values.items())) for values in search()]
+    assert len(made) == 40
+    assert len(set(made)) == 40
+
+
+def test_frozen_networks_come_first_the_cheapest_first():
+    made = search()
+    pretrained = [("pixels", 0), *(("efficientnet-lite", depth) for depth in (0, 1, 2))]
+    first = made[: len(pretrained)]
+    assert all(values["unfreeze"] == 0 for values in first)
+    assert [cost(values) for values in first] == sorted(cost(values) for values in first)
+    assert {values["backbone"] for values in first} == {"pixels", "efficientnet-lite"}
+
+
+def test_the_best_networks_are_tuned():
+    def result(values):
+        return 0.9 if (values["backbone"], values["depth"]) == ("efficientnet-lite", 1) else 0.5
+
+    tuned = [values for values in search(result=result) if values["unfreeze"] > 0]
+    tuned = [values for values in tuned if values["backbone"] != "small-cnn"]
+    assert (tuned[0]["backbone"], tuned[0]["depth"]) == ("efficientnet-lite", 1)
+
+
+def test_only_what_is_affordable_is_proposed():
+    made = search(affordable=lambda values: cost(values) < 1)
+    assert made
+    assert all(cost(values) < 1 for values in made)
+    assert search(affordable=lambda values: False) == []
+
+
+def test_it_ends_when_the_trials_are_spent():
+    assert len(search(trials=3)) == 3
+
+
+def test_it_goes_on_after_failures():
+    made = search(result=lambda values: None if values["backbone"] == "pixels" else score(values))
+    assert {values["backbone"] for values in made} == set(BACKBONES)
+
+
+PINNED = {
+    "frozen": {"backbone": "pixels", "resolution": "8", "head": "logistic"},
+    "from scratch": {
+        "backbone": "small-cnn",
+        "depth": "2",
+        "resolution": "32",
+        "head": "linear",
+        "augmentation": "none",
+        "lr": "0.05x7,0.005x7,0.0005",
+        "batch_size": "32",
+    },
+    "tuned": {
+        "backbone": "efficientnet-lite",
+        "depth": "0",
+        "resolution": "224",
+        "head": "linear-svm",
+        "unfreeze": "0.5",
+        "augmentation": "none",
+        "lr": "0.05x7,0.005x7,0.0005",
+        "batch_size": "32",
+    },
+}
+
+
+@pytest.mark.parametrize("name", PINNED)
+@pytest.mark.parametrize("strategy", ["staged", "random"])
+def test_everything_pinned_is_one_trial(name, strategy):
+    made = search(PINNED[name], strategy=strategy)
+    assert len(made) == 1
+    for dimension, value in PINNED[name].items():
+        assert str(made[0][dimension]) in (value, f"{value}.0")
+
+
+@pytest.mark.parametrize("pins", [{"head": "mlp"}, {"backbone": "small-cnn"}, {"unfreeze": "1"}])
+def test_a_pin_holds_in_every_trial(pins):
+    made = search(pins)
+    assert len(made) == 40
+    for values in made:
+        for dimension, value in pins.items():
+            assert str(values[dimension]) in (value, f"{value}.0")
+
+
+def test_a_perfect_score_ends_it():
+    made = search(result=lambda values: 1.0)
+    assert len(made) < 12
+    assert all(values["unfreeze"] == 0 or values["backbone"] == "small-cnn" for values in made)

@@ -1,0 +1,102 @@
+"""The local target refuses what cannot work and leaves nothing behind when it fails."""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+
+from automl.components import DeployRequest
+from automl.errors import DeploymentError, UsageError
+from automl.registry import Model
+from automl_plugins.targets.local import LocalTarget
+
+
+@pytest.fixture
+def request_(colour_model: Model, tmp_path: Path) -> DeployRequest:
+    return DeployRequest(
+        name="colours",
+        model="colours",
+        model_path=colour_model.path,
+        version=1,
+        key="secret",
+        directory=tmp_path,
+    )
+
+
+def running(directory: Path) -> list[psutil.Process]:
+    """Returns the processes whose command line names `directory`."""
+    return [
+        process
+        for process in psutil.process_iter(["cmdline", "status"])
+        if any(str(directory) in part for part in process.info["cmdline"] or ())
+        and process.info["status"] != psutil.STATUS_ZOMBIE
+    ]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"prot": 9000}, r"\(port, timeout\), found 'prot'; did you mean 'port'"),
+        ({"port": 70000}, "found 70000"),
+        ({"port": "80"}, "found '80'"),
+    ],
+)
+def test_options_are_checked(
+    request_: DeployRequest, options: Mapping[str, Any], message: str
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        LocalTarget().deploy(dataclasses.replace(request_, options=options))
+
+
+def test_a_taken_port_is_refused_before_anything_starts(request_: DeployRequest) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(DeploymentError, match=f"found {port} in use"):
+            LocalTarget().deploy(dataclasses.replace(request_, options={"port": port}))
+    assert list(request_.directory.iterdir()) == []
+
+
+def test_a_server_that_ends_is_reported_in_its_own_words(request_: DeployRequest) -> None:
+    broken = dataclasses.replace(request_, model_path=request_.directory / "no such version")
+    with pytest.raises(DeploymentError) as caught:
+        LocalTarget().deploy(broken)
+    message = str(caught.value)
+    assert message.startswith("expected the ")
+    assert "found that it ended: expected" in message
+    assert "\n" not in message
+    assert running(request_.directory) == []
+
+
+def test_a_service_that_takes_too_long_is_taken_down(request_: DeployRequest) -> None:
+    states: list[Mapping[str, Any]] = []
+    hasty = dataclasses.replace(request_, options={"timeout": 0.5}, remember=states.append)
+    with pytest.raises(DeploymentError, match=r"ready within 0\.5 s"):
+        LocalTarget().deploy(hasty)
+    assert running(request_.directory) == []
+    # Each process was remembered as soon as it ran, so that a killed deploy can be cleaned up.
+    assert [len(state["processes"]) for state in states] == [1, 2]
+    assert LocalTarget().status(states[-1]) == "stopped"
+    LocalTarget().delete(states[-1])
+
+
+def test_nothing_is_left_when_the_deploy_is_interrupted(request_: DeployRequest) -> None:
+    def interrupt(state: Mapping[str, Any]) -> None:
+        if len(state["processes"]) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        LocalTarget().deploy(dataclasses.replace(request_, remember=interrupt))
+    assert running(request_.directory) == []
+
+
+def test_a_state_that_names_nothing_is_stopped() -> None:
+    assert LocalTarget().status({}) == "stopped"
+    LocalTarget().delete({})

@@ -1,0 +1,84 @@
+"""Detached processes are found, told from strangers, and ended with their children."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from automl_plugins.targets.processes import Detached, spawn, stop
+
+DEAF = (
+    "import signal, subprocess, sys, time\n"
+    "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    "child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)'])\n"
+    "print(child.pid, flush=True)\n"
+    "time.sleep(60)\n"
+)
+
+
+def start(log: Path, script: str = "import time; time.sleep(60)") -> Detached:
+    return spawn("sleeper", [sys.executable, "-c", script], log, {})
+
+
+def said(process: Detached) -> str:
+    for _ in range(500):
+        if process.last_line():
+            break
+        time.sleep(0.02)
+    return process.last_line()
+
+
+def test_a_process_is_found_until_it_is_stopped(tmp_path: Path) -> None:
+    process = start(tmp_path / "log")
+    assert process.find() is not None
+    assert os.getsid(process.pid) == process.pid
+    assert Detached.from_state(process.to_state()) == process
+    stop([process], grace=5)
+    assert process.find() is None
+    assert not psutil.pid_exists(process.pid)
+    stop([process], grace=5)
+
+
+def test_a_process_that_ended_by_itself_is_not_found_and_has_a_last_line(tmp_path: Path) -> None:
+    process = start(tmp_path / "log", "print('so far'); print('no further'); print()")
+    assert said(process) == "no further"
+    for _ in range(500):
+        if process.find() is None:
+            break
+        time.sleep(0.02)
+    assert process.find() is None
+    assert not psutil.pid_exists(process.pid)  # its exit status was asked for
+
+
+def test_it_has_no_input_and_its_environment(tmp_path: Path) -> None:
+    script = "import os, sys; print(repr(sys.stdin.read()), os.environ['COLOUR'])"
+    process = spawn("reader", [sys.executable, "-c", script], tmp_path / "log", {"COLOUR": "red"})
+    assert said(process) == "'' red"
+
+
+def test_a_stranger_with_the_same_id_is_left_alone(tmp_path: Path) -> None:
+    stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    try:
+        ours = dataclasses.replace(start(tmp_path / "log", "pass"), pid=stranger.pid)
+        assert ours.find() is None
+        stop([ours], grace=1)
+        assert stranger.poll() is None
+    finally:
+        stranger.kill()
+        stranger.wait()
+
+
+@pytest.mark.parametrize("grace", [0.0, 0.2])
+def test_what_does_not_listen_is_ended_with_its_children(tmp_path: Path, grace: float) -> None:
+    process = start(tmp_path / "log", DEAF)
+    child = psutil.Process(int(said(process)))
+    stop([process], grace=grace)
+    assert process.find() is None
+    assert not child.is_running() or child.status() == psutil.STATUS_ZOMBIE

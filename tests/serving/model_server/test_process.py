@@ -1,0 +1,77 @@
+"""The model server as a process: what it serves, how it refuses to start, how it ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from automl.errors import NotFoundError
+from automl_serving.model_server.models import find_version
+
+COMMAND = [sys.executable, "-c", "from automl_serving.model_server.main import main; main()"]
+
+
+def test_the_highest_number_is_served(many_path: Path, many_server: Any) -> None:
+    assert many_server.ready["version"] == 10
+    assert find_version(many_path) == (10, many_path / "10")
+    assert find_version(many_path, 2) == (2, many_path / "2")
+    with pytest.raises(NotFoundError, match="found 2, 10"):
+        find_version(many_path, 3)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        ([], 2, "--model_base_path"),
+        (["--model_base_path={tmp}/nowhere"], 1, "nowhere"),
+        (["--model_base_path={tmp}"], 1, "named by a version"),
+        (["--model_base_path={many}", "--model_version=3"], 1, "version 3"),
+        (["--model_base_path={many}", "--port={port}", "--rest_api_port=0"], 1, "--port"),
+        (["--model_base_path={many}", "--port=0", "--rest_api_port={port}"], 1, "--rest_api_port"),
+        (
+            ["--model_base_path={many}", "--runtime=tensorflo", "--port=0", "--rest_api_port=0"],
+            2,
+            "did you mean 'tensorflow'",
+        ),
+        (["--model_base_path={many}", "--host=nowhere.invalid"], 1, "nowhere.invalid"),
+        (["--model_base_path={many}", "--modelname=x"], 2, "--modelname"),
+    ],
+)
+def test_wrong_settings_are_told_in_one_sentence(
+    many_path: Path, many_server: Any, tmp_path: Path, arguments: list[str], code: int, said: str
+) -> None:
+    places = {"tmp": tmp_path, "many": many_path, "port": many_server.ready["port"]}
+    check_refused([one.format(**places) for one in arguments], code, said)
+
+
+@pytest.mark.slow
+def test_a_damaged_model_is_told_in_one_sentence(tmp_path: Path) -> None:
+    (tmp_path / "1").mkdir()
+    (tmp_path / "1" / "saved_model.pb").write_bytes(b"damaged")
+    arguments = [f"--model_base_path={tmp_path}", "--port=0", "--rest_api_port=0"]
+    check_refused(arguments, 1, "expected a SavedModel")
+
+
+def test_it_can_be_stopped_while_it_loads(many_path: Path) -> None:
+    arguments = [f"--model_base_path={many_path}", "--port=0", "--rest_api_port=0"]
+    process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE)
+    time.sleep(1.5)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(5) == 0
+    assert process.communicate()[0] == b""
+
+
+def check_refused(arguments: list[str], code: int, said: str) -> None:
+    ended = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60)
+    assert ended.returncode == code, ended.stderr
+    assert ended.stdout == ""
+    line = ended.stderr.splitlines()[-1]
+    assert line.startswith("Error: expected ")
+    assert said in line
+    assert "Traceback" not in ended.stderr
