@@ -26,7 +26,7 @@ VALIDATION_LIMIT = 10_000
 def train_test_rows(
     dataset: Dataset, train_size: float, stratify: bool, seed: int
 ) -> tuple[Rows, Rows]:
-    """Returns the row numbers of both parts, each sorted.
+    """Returns the row numbers of both parts, each sorted; stratified, both hold every class.
 
     Raises:
         UsageError: If `train_size` is not between 0 and 1.
@@ -55,7 +55,21 @@ def train_test_rows(
             f"expected enough images to split {train_size:.0%} off, found {len(dataset)} in "
             f"{len(dataset.labels)} classes; add images."
         ) from error
+    if stratify:
+        train, test = _with_every_class(train, test, dataset.y)
+        test, train = _with_every_class(test, train, dataset.y)
     return np.sort(train), np.sort(test)
+
+
+def _with_every_class(rows: Rows, others: Rows, y: Rows) -> tuple[Rows, Rows]:
+    """Moves an image of each class that `rows` lacks there from `others`.
+
+    Rounding can leave all images of a tiny class on one side, and nobody would learn how well
+    it is recognised.
+    """
+    missing = np.setdiff1d(y[others], y[rows])
+    moved = np.array([others[y[others] == label].min() for label in missing], dtype=rows.dtype)
+    return np.concatenate([rows, moved]), np.setdiff1d(others, moved)
 
 
 def validation_folds(y: Rows, seed: int) -> list[tuple[Rows, Rows]]:
