@@ -1,12 +1,14 @@
 """A run's event log: the truth, from which run.json and the leaderboard are derived.
 
 `events.jsonl` is only ever appended to, one JSON object a line, each on the disk before the
-run goes on. A last line that was cut off by a crash is ignored.
+run goes on. A last line that was cut off by a crash is ignored, and any other that a failing
+disk or an editor has damaged costs itself alone.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 import time
@@ -15,6 +17,8 @@ from pathlib import Path
 from typing import Any
 
 from automl.records import RunRecord, TrialRecord
+
+logger = logging.getLogger(__name__)
 
 FILE = "events.jsonl"
 
@@ -50,9 +54,13 @@ class EventLog:
 def read_events(folder: Path) -> Iterator[dict[str, Any]]:
     """Yields the events of the run in `folder`, oldest first."""
     with (folder / FILE).open("rb") as file:
-        for line in file:
+        for number, line in enumerate(file, 1):
             if line.endswith(b"\n"):
-                yield json.loads(line)
+                try:
+                    event = json.loads(line)
+                    yield {**event, "event": str(event["event"]), "at": float(event["at"])}
+                except (ValueError, KeyError, TypeError):
+                    logger.warning("line %d of %s is damaged and left out.", number, file.name)
 
 
 class RunState:
@@ -102,6 +110,8 @@ class RunState:
             self.record["state"] = "finalizing"
         elif kind == "trial_started":
             self.trials[fields["trial"]] = {**fields, "history": None}  # type: ignore[typeddict-item]
+        elif fields.get("trial") not in self.trials:
+            pass  # its beginning was lost
         elif kind == "epoch":
             self._epoch(fields["trial"], fields["logs"])
         elif kind == "trial_finished":

@@ -82,6 +82,19 @@ def test_a_last_line_that_was_cut_off_is_ignored(log, tmp_path, cut):
     assert replay(tmp_path).record["notes"] == ["one thing", "another thing"]
 
 
+@pytest.mark.parametrize("damage", [b"{", b"[]", b"7", b'{"event": 1}', b"\xff\x00", b""])
+def test_any_other_damaged_line_costs_itself_alone(log, tmp_path, damage, caplog):
+    write_a_run(log)
+    path = tmp_path / "events.jsonl"
+    lines = path.read_bytes().splitlines()
+    lines[4] = damage  # the beginning of trial 0
+    path.write_bytes(b"\n".join(lines) + b"\n")
+    state = replay(tmp_path)
+    assert state.record["notes"] == ["one thing", "another thing"]
+    assert [row["trial"] for row in state.leaderboard] == ["1"]
+    assert "line 5" in caplog.text
+
+
 def test_the_log_only_grows(log, tmp_path):
     log.append("note", text="a")
     before = (tmp_path / "events.jsonl").read_bytes()
