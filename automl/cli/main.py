@@ -84,8 +84,11 @@ def main(argv: list[str] | None = None) -> None:
     try:
         code = cli.main(args=arguments, prog_name="automl", standalone_mode=False)
         sys.exit(code if isinstance(code, int) else 0)
-    except click.ClickException as error:
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.ClickException as error:
+        click.echo(f"Error: {usage(error)}", err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         click.echo("Interrupted.", err=True)
@@ -96,6 +99,15 @@ def main(argv: list[str] | None = None) -> None:
         message, code = explain(error)
         click.echo(f"Error: {message}", err=True)
         sys.exit(code)
+
+
+def usage(error: click.ClickException) -> str:
+    """Returns what click found wrong with a command line, as one sentence."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    command = context.command_path if context else "automl"
+    found = error.format_message().rstrip(".")
+    found = found[:1].lower() + found[1:]
+    return f"expected what `{command} --help` describes, found {found}; correct it."
 
 
 def explain(error: BaseException) -> tuple[str, int]:

@@ -42,7 +42,7 @@ def command(budget: str, workspace: str | None, as_json: bool) -> None:
     if not as_json:
         from automl.cli.summary import print_summary
 
-        print_summary(run)
+        print_summary(run, workspace)
     results = _serve_and_score(run, str(place.root), as_json)
     if as_json:
         print_json({**search.as_object(run), "scored": results})

@@ -66,7 +66,7 @@ def show_command(run: str, workspace: str | None, as_json: bool) -> None:
         leaderboard = [dict(row) for row in found.leaderboard]
         print_json({**_as_object(found), **_details(found), "leaderboard": leaderboard})
         return
-    _print(found)
+    _print(found, workspace)
 
 
 def _as_object(run: Run) -> dict[str, Any]:
@@ -97,7 +97,7 @@ def _details(run: Run) -> dict[str, Any]:
     }
 
 
-def _print(run: Run) -> None:
+def _print(run: Run, workspace: str | None) -> None:
     from rich.console import Console
     from rich.text import Text
 
@@ -123,7 +123,7 @@ def _print(run: Run) -> None:
         return
     console.print(Text(_why(run)))
     console.print()
-    print_summary(run)
+    print_summary(run, workspace)
 
 
 def _why(run: Run) -> str:

@@ -53,7 +53,7 @@ def command(
     else:
         from automl.cli.summary import print_summary
 
-        print_summary(result)
+        print_summary(result, workspace)
 
 
 def run(

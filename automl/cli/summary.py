@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from rich.console import Console
@@ -17,8 +18,13 @@ if TYPE_CHECKING:
 SHOWN = 10
 
 
-def print_summary(run: Run) -> None:
-    """Prints the leaderboard, the held-out figures, the paths and the next command."""
+def print_summary(run: Run, workspace: str | None = None) -> None:
+    """Prints the leaderboard, the held-out figures, the paths and the next command.
+
+    Args:
+        run: A completed run.
+        workspace: The workspace as the user named it; the next command needs it too.
+    """
     console = Console(highlight=False)
     print_leaderboard(run, console)
     evaluation = run.evaluation
@@ -36,7 +42,7 @@ def print_summary(run: Run) -> None:
     for what, text in (
         ("report", str(run.report)),
         ("model", f"{model['path']}  (version {model['version']})"),
-        ("next", f"automl deploy {model['name']}"),
+        ("next", f"automl deploy {model['name']}{_named(workspace)}"),
     ):
         console.print(Text(f"{what:<8}{text}"), soft_wrap=True)
 
@@ -62,6 +68,10 @@ def print_leaderboard(run: Run, console: Console) -> None:
     console.print(table)
     if len(rows) > SHOWN:
         console.print(f"… and {len(rows) - SHOWN} more, in the report")
+
+
+def _named(workspace: str | None) -> str:
+    return "" if workspace is None else f" --workspace {shlex.quote(workspace)}"
 
 
 def _score(row: TrialRecord) -> str:

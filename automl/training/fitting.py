@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl.errors import TrialError, UsageError
-from automl.training.limits import Limits
+from automl.training.limits import Limits, TrialDeadlineError
 from automl.training.schedules import learning_rate
 
 if TYPE_CHECKING:
@@ -60,7 +60,8 @@ def fit(
         on_epoch: Called after each epoch with its number from 0, and Keras' logs.
 
     Raises:
-        TrialError: If the loss is no number, or the deadline cannot be met.
+        TrialError: If the loss is no number.
+        TrialDeadlineError: If the deadline cannot be met.
         TrialCancelledError: If the user stops the search.
     """
     import keras
@@ -87,7 +88,7 @@ def fit(
             left = (steps - done) * (now - self.compiled_at) / max(1, done - 1)
             given, needed = limits.deadline - begun, now - begun + left
             if epoch + 1 < epochs and needed > 1.1 * given:
-                raise TrialError(
+                raise TrialDeadlineError(
                     f"expected to end within {given:.0f} s, found that it takes about "
                     f"{needed:.0f} s; give the search a larger budget."
                 )

@@ -14,6 +14,12 @@ class TrialCancelledError(TrialError):
     code = "cancelled"
 
 
+class TrialDeadlineError(TrialError):
+    """The trial cannot end in the time that is left for it."""
+
+    code = "deadline"
+
+
 @dataclass(frozen=True)
 class Limits:
     """What a trial must keep to.

@@ -13,7 +13,7 @@ from automl.components.strategy import OBJECTIVE
 from automl.data.dataset import Dataset
 from automl.errors import SearchError, SearchInterrupted, TrialError
 from automl.plugins import plugin_manager
-from automl.training.limits import TrialCancelledError
+from automl.training.limits import TrialCancelledError, TrialDeadlineError
 from automl.training.trial import TrialResult, folds_to_train
 from automl.tuning.candidates import find_candidates
 from automl.tuning.costs import CostModel
@@ -127,6 +127,8 @@ class Driver:
                 self._run_trial(oracle, trial, values)
             else:
                 skipped += 1
+                if oracle.max_trials:
+                    oracle.max_trials += 1  # it was drawn, but is none of the user's
                 trial.status = "FAILED"
                 oracle.end_trial(trial)
         self._require_a_model()
@@ -161,7 +163,8 @@ class Driver:
                 command, lambda event: self._show(name, event), self._stopped, seconds
             )
         except TrialError as error:
-            status = "stopped" if isinstance(error, TrialCancelledError) else "failed"
+            ended = isinstance(error, (TrialCancelledError, TrialDeadlineError))
+            status = "stopped" if ended else "failed"
             trial.status, trial.message = "FAILED", str(error)
             self._finish_trial(
                 name, begun, status=status, score=None, spread=None, error=str(error)

@@ -13,7 +13,7 @@ from typing import Any
 
 from automl.components import Compute, Task, TaskHandle
 from automl.errors import TrialError
-from automl.training.limits import TrialCancelledError
+from automl.training.limits import TrialCancelledError, TrialDeadlineError
 
 POLL = 0.1
 """Seconds between looks at whether the search was stopped or the worker died."""
@@ -23,6 +23,9 @@ GRACE = 3.0
 
 CANCEL_GRACE = 10.0
 """Seconds that a cancelled command may take to end, before its worker is killed."""
+
+ERRORS = {error.code: error for error in (TrialCancelledError, TrialDeadlineError)}
+"""Errors of a worker that the driver tells from others."""
 
 
 class WorkerProcess:
@@ -66,9 +69,7 @@ class WorkerProcess:
                 if event["event"] == "result":
                     return event
                 if event["event"] == "failed":
-                    if event["code"] == TrialCancelledError.code:
-                        raise TrialCancelledError(event["message"])
-                    raise TrialError(event["message"])
+                    raise ERRORS.get(event["code"], TrialError)(event["message"])
                 on_event(event)
             elif self._handle is not None and self._handle.status() is not None:
                 raise TrialError(self._death())
@@ -79,7 +80,7 @@ class WorkerProcess:
                 self.close()
                 if cancelling:
                     raise TrialCancelledError("expected to end by itself, found it stopped.")
-                raise TrialError(
+                raise TrialDeadlineError(
                     f"expected to end within {seconds:.0f} s, found it still running; give the "
                     f"search a larger budget."
                 )

@@ -14,7 +14,7 @@ from automl.plugins import plugin_manager
 from automl.training.classifier import load_classifier
 from automl.training.features import predict
 from automl.training.finetuning import FineTuning, unfreeze
-from automl.training.limits import Limits, TrialCancelledError
+from automl.training.limits import Limits, TrialCancelledError, TrialDeadlineError
 from automl.training.trial import Reports, Trial, folds_to_train
 
 FROZEN = {"backbone": "pixels", "depth": 1, "resolution": 8, "unfreeze": 0.0}
@@ -148,7 +148,7 @@ def test_a_loss_that_is_no_number(name, make_data):
 def test_more_than_the_time_left(make_data):
     params = {**CONFIGURATIONS["linear"], "epochs": 1_000_000}
     begun = time.monotonic()
-    with pytest.raises(TrialError, match="larger budget"):
+    with pytest.raises(TrialDeadlineError, match="larger budget"):
         Trial(params, make_data(), Limits(begun + 1.0)).judge()
     assert time.monotonic() - begun < 30
 

@@ -13,7 +13,7 @@ import pytest
 from automl.components import Compute
 from automl.errors import TrialError
 from automl.plugins import plugin_manager
-from automl.training.limits import TrialCancelledError
+from automl.training.limits import TrialCancelledError, TrialDeadlineError
 from automl.tuning import worker_process
 from automl.tuning.worker_process import WorkerProcess
 
@@ -116,7 +116,7 @@ def test_a_hang_is_killed(worker, monkeypatch):
     monkeypatch.setattr(worker_process, "GRACE", 0.3)
     pid = call(worker, do="echo", said=1)[0]["pid"]
     begun = time.monotonic()
-    with pytest.raises(TrialError, match="larger budget"):
+    with pytest.raises(TrialDeadlineError, match="larger budget"):
         call(worker, do="hang", seconds=0.2)
     assert time.monotonic() - begun < 5
     assert not psutil.pid_exists(pid)
