@@ -81,7 +81,7 @@ def automl_compute(register: Callable[[Compute], None]) -> None:
 
 @hookspec
 def automl_runtimes(register: Callable[[Runtime], None]) -> None:
-    """Register engines that execute a SavedModel."""
+    """Register engines that execute models: served ones, and frozen networks in a search."""
 
 
 @hookspec

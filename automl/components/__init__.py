@@ -4,7 +4,7 @@ from automl.components.augmentation import Augmentation
 from automl.components.backbone import Backbone, Weights
 from automl.components.compute import Compute, Task, TaskHandle
 from automl.components.head import AffineHead, EstimatorHead, FittedHead, Head, LayersHead
-from automl.components.runtime import LoadedModel, Runtime
+from automl.components.runtime import Forward, LoadedModel, Precision, Runtime
 from automl.components.source import FoundImage, ImageRecord, ImageSource, SearchProvider
 from automl.components.strategy import Strategy, StrategyContext
 from automl.components.target import DeployedService, DeployRequest, Target
@@ -18,12 +18,14 @@ __all__ = [
     "DeployedService",
     "EstimatorHead",
     "FittedHead",
+    "Forward",
     "FoundImage",
     "Head",
     "ImageRecord",
     "ImageSource",
     "LayersHead",
     "LoadedModel",
+    "Precision",
     "Runtime",
     "SearchProvider",
     "Strategy",

@@ -1,17 +1,24 @@
-"""What executes a SavedModel."""
+"""What executes models: a SavedModel that is served, a frozen network in a search."""
 
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
     from numpy.typing import NDArray
 
     Arrays = Mapping[str, NDArray[np.generic]]
+
+Precision = Literal["float32", "bfloat16"]
+"""What a model is computed in; its inputs and outputs are float32 in any case."""
+
+Forward = Callable[[Iterable[Any]], Iterator[Any]]
+"""Runs batches, float32 arrays `[n, ...]`, and yields their outputs, float32, in order."""
 
 
 class LoadedModel(abc.ABC):
@@ -43,7 +50,7 @@ class LoadedModel(abc.ABC):
 
 
 class Runtime(abc.ABC):
-    """Loads SavedModels for one execution engine."""
+    """Executes models with one engine."""
 
     name: str
 
@@ -54,3 +61,16 @@ class Runtime(abc.ABC):
         Raises:
             ExportError: If it cannot be loaded.
         """
+
+    def compile(self, model: keras.Model, precision: Precision) -> Forward | None:
+        """Prepares a Keras model for many batches, as a search needs for frozen features.
+
+        Args:
+            model: From one float32 tensor `[N, ...]` to one float32 tensor `[N, ...]`. Its
+                weights are taken as they are now.
+            precision: A processor without bfloat16 computes in float32.
+
+        Returns:
+            `None` where the engine cannot take models of Keras' current backend.
+        """
+        return None

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from automl.components import Runtime
+from automl.components import Precision, Runtime
 from automl.errors import ExportError
 from automl.testing.expect import check_name, expect, expect_raises
 
 
 def check_runtime(runtime: Runtime, saved_model: Path) -> None:
-    """Loads a SavedModel and runs its `serving_default`.
+    """Loads a SavedModel and runs its `serving_default`; runs a Keras model if it takes one.
 
     Args:
         runtime: The component.
@@ -58,3 +58,26 @@ def check_runtime(runtime: Runtime, saved_model: Path) -> None:
         f"expected {name} to score an image alike alone, in a batch and from several threads, "
         f"found a difference of {np.abs(alone - whole).max():.2g}.",
     )
+    _check_compiled(runtime, "float32", 1e-4)
+    _check_compiled(runtime, "bfloat16", 0.1)
+
+
+def _check_compiled(runtime: Runtime, precision: Precision, tolerance: float) -> None:
+    import keras
+
+    layers = [keras.layers.Conv2D(4, 3), keras.layers.GlobalAveragePooling2D()]
+    model = keras.Sequential([keras.Input((9, 9, 3)), *layers])
+    forward = runtime.compile(model, precision)
+    if forward is None:
+        return
+    generator = np.random.default_rng(0)
+    batches = [generator.random((n, 9, 9, 3), dtype=np.float32) for n in (4, 4, 4, 4, 4, 4, 1)]
+    for found, batch in zip(forward(iter(batches)), batches, strict=True):
+        wanted = model.predict_on_batch(batch)
+        expect(
+            found.dtype == np.float32
+            and found.shape == wanted.shape
+            and np.allclose(found, wanted, atol=tolerance),
+            f"expected {runtime.name} to yield float32 {list(wanted.shape)} as Keras does, batch "
+            f"by batch in their order, found {found.dtype} {list(found.shape)} or other values.",
+        )

@@ -12,15 +12,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from automl.components import Forward, Precision
 from automl.files import replacing
+from automl.training.forward import run
 
 if TYPE_CHECKING:
-    import keras
     from numpy.typing import NDArray
 
     from automl.components import Backbone
-
-BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -37,17 +36,22 @@ class Features:
 
 
 def features_key(
-    pixels_key: str, rows: NDArray[np.int64], backbone: Backbone, depth: int | str, weights: str
+    pixels_key: str,
+    rows: NDArray[np.int64],
+    backbone: Backbone,
+    depth: int | str,
+    weights: str,
+    precision: Precision = "float32",
 ) -> str:
-    """Returns what identifies features: the pixels, the rows, the network and its weights."""
-    digest = hashlib.sha256(f"{pixels_key} {backbone.name} {depth} float32\n".encode())
+    """Returns what identifies features: pixels, rows, network, its weights, precision."""
+    digest = hashlib.sha256(f"{pixels_key} {backbone.name} {depth} {precision}\n".encode())
     digest.update(rows.tobytes())
     digest.update(_weights_id(backbone, depth, weights).encode())
     return digest.hexdigest()[:32]
 
 
 def compute_features(
-    network: Callable[[], keras.Model],
+    network: Callable[[], Forward],
     pixels: NDArray[np.uint8],
     rows: NDArray[np.int64],
     cached: Path,
@@ -59,7 +63,7 @@ def compute_features(
     computed each time.
 
     Args:
-        network: Builds or returns the network; not called where the cache answers.
+        network: Makes the network ready to run; not called where the cache answers.
         pixels: uint8 `[M, side, side, 3]`.
         rows: Row numbers `[N]`.
         cached: The cache file for exactly these features.
@@ -72,37 +76,14 @@ def compute_features(
             return Features(values, 0.0)
     except (OSError, ValueError, EOFError):
         pass  # not there, or damaged: made anew below
-    model = network()
+    forward = network()
     begun = time.perf_counter()
-    values = predict(model, pixels, rows, progress)
+    values = run(forward, pixels, rows, progress)
     seconds = time.perf_counter() - begun
     if values.nbytes <= len(rows) * pixels[0].nbytes:
         with replacing(cached) as file:
             np.save(file, values)
     return Features(values, seconds)
-
-
-def predict(
-    model: keras.Model,
-    pixels: NDArray[np.uint8],
-    rows: NDArray[np.int64],
-    progress: Callable[[int], None] = lambda done: None,
-) -> NDArray[np.float32]:
-    """Runs `model` on `pixels[rows]` in batches, reading only the rows of one batch at a time.
-
-    Returns:
-        float32 `[len(rows), F]`.
-    """
-    values = np.empty((len(rows), int(model.output_shape[-1])), np.float32)
-    for start in range(0, len(rows), BATCH):
-        batch = pixels[rows[start : start + BATCH]].astype(np.float32)
-        filled = len(batch)
-        if filled < BATCH and start > 0:
-            # One batch size, one compiled function.
-            batch = np.concatenate([batch, np.repeat(batch[-1:], BATCH - filled, axis=0)])
-        values[start : start + filled] = model.predict_on_batch(batch)[:filled]
-        progress(min(start + BATCH, len(rows)))
-    return values
 
 
 def _weights_id(backbone: Backbone, depth: int | str, weights: str) -> str:

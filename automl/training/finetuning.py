@@ -11,8 +11,8 @@ import numpy as np
 from automl.components import Augmentation, Backbone, FittedHead
 from automl.training.batches import Batches
 from automl.training.classifier import assemble
-from automl.training.features import predict
 from automl.training.fitting import EpochReport, balanced_class_weight, compile_model, fit
+from automl.training.forward import predict
 from automl.training.inference import InferenceMode
 from automl.training.limits import Limits
 

@@ -23,6 +23,7 @@ from automl.training.classifier import Classifier, assemble
 from automl.training.features import Features, compute_features, features_key
 from automl.training.finetuning import FineTuning
 from automl.training.fitting import EpochReport
+from automl.training.forward import forward
 from automl.training.heads import PROBE, fit_head, head_settings
 from automl.training.limits import Limits
 from automl.training.scoring import balanced_accuracy, fit_temperature, out_of_fold_score
@@ -230,12 +231,17 @@ class Trial:
             self._reports.on_images(done, len(data.rows))
 
         return compute_features(
-            lambda: self.network,
+            lambda: forward(self.network, self._work(), "float32"),
             data.pixels,
             data.rows,
             data.cache / f"{key}.npy",
             progress,
         )
+
+    def _work(self) -> float:
+        """Returns the billion multiply-adds of all training images' features."""
+        each = self._backbone.cost(self.params["depth"], int(self.params["resolution"]))
+        return each * len(self.data.rows)
 
     def _fit_folds(
         self,

@@ -94,7 +94,7 @@ class Worker:
         import numpy as np
 
         from automl.export.exporting import save_reference
-        from automl.training.features import predict
+        from automl.training.forward import predict
 
         trial = self._trial(command)
         classifier = trial.refit(command["temperature"])

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import automl
+from automl_plugins.runtimes.openvino import OpenVINORuntime
 from automl_plugins.runtimes.tensorflow import TensorFlowRuntime
 
 
@@ -13,3 +14,4 @@ from automl_plugins.runtimes.tensorflow import TensorFlowRuntime
 def automl_runtimes(register: Callable[[Any], None]) -> None:
     """Registers the built-in runtimes."""
     register(TensorFlowRuntime())
+    register(OpenVINORuntime())

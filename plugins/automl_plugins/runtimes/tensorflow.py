@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.components import LoadedModel, Runtime
 from automl.errors import DataError, ExportError
+from automl_plugins.runtimes.signatures import signature_defs
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,7 +31,7 @@ class TensorFlowRuntime(Runtime):
         from google.protobuf.message import DecodeError
 
         try:
-            definitions = _signature_defs(path)
+            definitions = signature_defs(path)
             return _TensorFlowModel(tf.saved_model.load(str(path)), definitions)
         except (OSError, ValueError, DecodeError, tf.errors.OpError) as error:
             raise ExportError(
@@ -68,18 +69,6 @@ class _TensorFlowModel(LoadedModel):
                 f"({_reason(error)}); check them."
             ) from error
         return {name: tensor.numpy() for name, tensor in outputs.items()}
-
-
-def _signature_defs(path: Path) -> dict[str, Any]:
-    """Reads the signatures as they were exported; loading keeps only functions."""
-    from tensorflow.core.protobuf import saved_model_pb2
-
-    content = saved_model_pb2.SavedModel()
-    content.ParseFromString((path / "saved_model.pb").read_bytes())
-    for graph in content.meta_graphs:
-        if "serve" in graph.meta_info_def.tags:
-            return dict(graph.signature_def)
-    raise ValueError("no graph is tagged 'serve'")
 
 
 def _reason(error: BaseException) -> str:

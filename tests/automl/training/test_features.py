@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from automl.plugins import plugin_manager
-from automl.training.features import compute_features, features_key, predict
+from automl.training.features import compute_features, features_key
+from automl.training.forward import keras_forward, predict
 
 ROWS = np.array([3, 0, 65, 7, *range(40)])
 
@@ -33,7 +34,7 @@ def calls(network):
 
         def __call__(self):
             self.count += 1
-            return network
+            return keras_forward(network)
 
     return Network()
 
@@ -81,7 +82,9 @@ def test_features_larger_than_the_pictures_are_not_kept(pixels, tmp_path):
 
     inputs = keras.Input((4, 4, 3))
     flat = keras.Model(inputs, keras.layers.Flatten()(inputs))
-    features = compute_features(lambda: flat, pixels, ROWS, tmp_path / "a.npy", lambda done: None)
+    features = compute_features(
+        lambda: keras_forward(flat), pixels, ROWS, tmp_path / "a.npy", lambda done: None
+    )
     assert features.values.shape == (44, 48)
     assert not list(tmp_path.iterdir())
 

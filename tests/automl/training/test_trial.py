@@ -12,8 +12,8 @@ from automl.components import EstimatorHead
 from automl.errors import TrialError, UsageError
 from automl.plugins import plugin_manager
 from automl.training.classifier import load_classifier
-from automl.training.features import predict
 from automl.training.finetuning import FineTuning, unfreeze
+from automl.training.forward import predict
 from automl.training.limits import Limits, TrialCancelledError, TrialDeadlineError
 from automl.training.trial import Reports, Trial, folds_to_train
 
