@@ -29,10 +29,23 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         batch_size: int,
         seed: int,
         augmenter: Callable[[Images, int], Images] | None = None,
+        views: int = 1,
     ) -> None:
+        """Makes the batches.
+
+        Args:
+            inputs: Arrays along the first axis: all images, and again for each further view.
+            rows: Row numbers `[N]` of the images to train on.
+            y: Their class numbers `[N]`.
+            batch_size: Images in a batch.
+            seed: 0 or more.
+            augmenter: Varies a batch on the host; see `automl.components.Augmentation`.
+            views: How many versions of each image `inputs` holds; an epoch takes one at random.
+        """
         super().__init__(workers=2 if augmenter else 1, max_queue_size=8)
         self._inputs, self._rows, self._y = inputs, rows, y
         self._size, self._seed, self._augmenter = min(batch_size, len(rows)), seed, augmenter
+        self._views, self._step = views, len(inputs) // views
         self._epoch = -1
         self.on_epoch_begin()
 
@@ -43,7 +56,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         chosen = self._order[index * self._size : (index + 1) * self._size]
-        batch = self._inputs[self._rows[chosen]]
+        batch = self._inputs[self._rows[chosen] + self._step * self._view[chosen]]
         if self._augmenter is not None:
             step = self._epoch * self.num_batches + index
             batch = self._augmenter(batch, (self._seed * 1_000_003 + step) % 2**31)
@@ -54,3 +67,4 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._epoch += 1
         generator = np.random.default_rng((self._seed, self._epoch))
         self._order = generator.permutation(len(self._rows))
+        self._view = generator.integers(self._views, size=len(self._rows))

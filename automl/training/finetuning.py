@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.components import Augmentation, Backbone, FittedHead
+from automl.components import Backbone, FittedHead
 from automl.training.batches import Batches
 from automl.training.classifier import assemble
+from automl.training.cut import trained_blocks
 from automl.training.fitting import EpochReport, balanced_class_weight, compile_model, fit
 from automl.training.forward import predict
 from automl.training.inference import InferenceMode
@@ -22,6 +23,27 @@ if TYPE_CHECKING:
 
     Floats = NDArray[np.float32]
     Rows = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TuningInputs:
+    """What a network is trained on: pictures, or what its lower part makes of them.
+
+    Attributes:
+        values: All inputs along the first axis, and again for each further view.
+        rows: The training images' row numbers `[N]` in the first view.
+        trunk: From inputs to features: the network, or its part above a cut.
+        views: How many versions of each image `values` holds.
+        layers: Augmentation on the device.
+        augmenter: Augmentation on the host.
+    """
+
+    values: NDArray[Any]
+    rows: Rows
+    trunk: keras.Model
+    views: int = 1
+    layers: Sequence[keras.layers.Layer] = ()
+    augmenter: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]] | None = None
 
 
 class FineTuning:
@@ -40,7 +62,7 @@ class FineTuning:
         backbone: Backbone,
         network: keras.Model,
         head_layers: Sequence[keras.layers.Layer],
-        augmentation: Augmentation,
+        inputs: TuningInputs,
         params: Mapping[str, Any],
         seed: int,
         pretrained: bool,
@@ -48,44 +70,47 @@ class FineTuning:
         import keras
 
         self.head_layers = head_layers
-        self._network, self._params, self._seed = network, params, seed
-        self._augmenter = augmentation.augmenter(params, seed)
-        self._classifier = assemble(network, head_layers)
+        self._inputs, self._params, self._seed = inputs, params, seed
+        self._classifier = assemble(inputs.trunk, head_layers)
         unfreeze(backbone, network, float(params["unfreeze"]))
-        inputs = keras.Input(network.input_shape[1:], dtype="float32")
-        outputs = inputs
-        for layer in augmentation.layers(params, seed):
+        images = keras.Input(inputs.trunk.input_shape[1:], dtype="float32")
+        outputs = images
+        for layer in inputs.layers:
             outputs = layer(outputs)
-        outputs = (InferenceMode(network) if pretrained else network)(outputs)
+        outputs = (InferenceMode(inputs.trunk) if pretrained else inputs.trunk)(outputs)
         for layer in head_layers:
             outputs = layer(outputs)
-        self._model = keras.Model(inputs, outputs)
+        self._model = keras.Model(images, outputs)
         self._start = _values(self._classifier.weights)
         self._optimizer_start: list[NDArray[np.generic]] | None = None
 
     def run(
         self,
-        pixels: NDArray[np.uint8],
-        rows: Rows,
+        positions: Rows,
         y: Rows,
         classes: int,
         head: FittedHead | None,
         limits: Limits,
         on_epoch: EpochReport,
     ) -> None:
-        """Trains from the start on `pixels[rows]`.
+        """Trains from the start.
 
         Args:
-            pixels: uint8 `[M, side, side, 3]`.
-            rows: Row numbers `[N]`.
-            y: Class numbers `[N]`.
+            positions: Positions `[n]` among the training images.
+            y: Their class numbers `[n]`.
             classes: The number of classes.
             head: What the head's layers begin with; `None` for random weights.
             limits: What the training must keep to.
             on_epoch: Called after each epoch.
         """
         batches = Batches(
-            pixels, rows, y, int(self._params["batch_size"]), self._seed, self._augmenter
+            self._inputs.values,
+            self._inputs.rows[positions],
+            y,
+            int(self._params["batch_size"]),
+            self._seed,
+            self._inputs.augmenter,
+            self._inputs.views,
         )
         self._restart(batches.num_batches)
         if head is not None:
@@ -93,13 +118,13 @@ class FineTuning:
         weights = balanced_class_weight(y, classes)
         fit(self._model, batches, int(self._params["epochs"]), weights, limits, on_epoch)
 
-    def logits(self, pixels: NDArray[np.uint8], rows: Rows) -> Floats:
-        """Returns logits `[N, C]` of `pixels[rows]`."""
-        return predict(self._classifier, pixels, rows)
+    def logits(self, positions: Rows) -> Floats:
+        """Returns logits `[n, C]` of the training images at `positions`, as they are."""
+        return predict(self._classifier, self._inputs.values, self._inputs.rows[positions])
 
-    def features(self, pixels: NDArray[np.uint8], rows: Rows) -> Floats:
-        """Returns the tuned network's features `[N, F]` of `pixels[rows]`."""
-        return predict(self._network, pixels, rows)
+    def features(self, positions: Rows) -> Floats:
+        """Returns the tuned network's features `[n, F]` of the images at `positions`."""
+        return predict(self._inputs.trunk, self._inputs.values, self._inputs.rows[positions])
 
     def _restart(self, steps_per_epoch: int) -> None:
         for variable, value in zip(self._classifier.weights, self._start, strict=True):
@@ -116,9 +141,7 @@ class FineTuning:
 
 def unfreeze(backbone: Backbone, network: keras.Model, share: float) -> None:
     """Makes the last `share` (0..1) of the network's blocks trainable, and all else not."""
-    blocks = backbone.blocks(network)
-    count = math.ceil(share * len(blocks))
-    trained = {name for block in blocks[len(blocks) - count :] for name in block}
+    trained = trained_blocks(backbone, network, share)
     network.trainable = True
     for layer in network.layers:
         layer.trainable = layer.name in trained

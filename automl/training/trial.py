@@ -9,6 +9,8 @@ al., 2022, arXiv 2202.10054), and an estimator head is fitted again on the tuned
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -20,8 +22,9 @@ import numpy as np
 from automl.components import EstimatorHead, FittedHead, LayersHead
 from automl.plugins import plugin_manager
 from automl.training.classifier import Classifier, assemble
+from automl.training.cut import VIEWS, activations, cut, variations, views_within_limit
 from automl.training.features import Features, compute_features, features_key
-from automl.training.finetuning import FineTuning
+from automl.training.finetuning import FineTuning, TuningInputs
 from automl.training.fitting import EpochReport
 from automl.training.forward import forward
 from automl.training.heads import PROBE, fit_head, head_settings
@@ -186,7 +189,7 @@ class Trial:
             self._tune(tuning, everything, features, self._reports.on_epoch)
             layers = tuning.head_layers
             if isinstance(self._head, EstimatorHead):
-                values = tuning.features(self.data.pixels, self.data.rows)
+                values = tuning.features(everything)
                 layers = self._on_network(self._fit([self.params], everything, values)[0])
         else:
             assert features is not None
@@ -223,20 +226,26 @@ class Trial:
         """Returns features, or `None` for a network that is trained from random weights."""
         if self._tuned and not self._pretrained:
             return None
-        data, depth = self.data, self.params["depth"]
-        key = features_key(data.pixels_key, data.rows, self._backbone, depth, self._weights)
-
-        def progress(done: int) -> None:
-            self._limits.check()
-            self._reports.on_images(done, len(data.rows))
-
+        data = self.data
         return compute_features(
             lambda: forward(self.network, self._work(), "float32"),
             data.pixels,
             data.rows,
-            data.cache / f"{key}.npy",
-            progress,
+            self._features_path(),
+            self._progress(len(data.rows)),
         )
+
+    def _features_path(self) -> Path:
+        data, depth = self.data, self.params["depth"]
+        key = features_key(data.pixels_key, data.rows, self._backbone, depth, self._weights)
+        return data.cache / f"{key}.npy"
+
+    def _progress(self, total: int) -> Callable[[int], None]:
+        def progress(done: int) -> None:
+            self._limits.check()
+            self._reports.on_images(done, total)
+
+        return progress
 
     def _work(self) -> float:
         """Returns the billion multiply-adds of all training images' features."""
@@ -295,10 +304,11 @@ class Trial:
         data, tuning = self.data, self._tuning()
         logits: Logits = [[] for _ in settings]
         for number, (train, validation) in enumerate(folds):
-            watch = _Validation(tuning, data, validation, self._reports if number == 0 else None)
+            reports = self._reports if number == 0 else None
+            watch = _Validation(tuning, data.y, validation, reports)
             self._tune(tuning, train, features, watch.on_epoch)
             if isinstance(self._head, EstimatorHead):
-                values = tuning.features(data.pixels, data.rows)
+                values = tuning.features(np.arange(len(data.rows)))
                 for i, head in enumerate(self._fit(settings, train, values)):
                     logits[i].append(head.logits(values[validation]))
             else:
@@ -310,17 +320,47 @@ class Trial:
         if not isinstance(head, LayersHead):
             # What is tuned under an estimator is a linear head; the estimator comes after.
             head = _linear_head()
-        policy = plugin_manager().augmentations[self.params["augmentation"]]
         width = int(self.network.output_shape[-1])
         return FineTuning(
             self._backbone,
             self.network,
             head.layers(width, self.data.classes, self.params),
-            policy,
+            self._tuning_inputs(),
             self.params,
             self.data.seed,
             self._pretrained,
         )
+
+    def _tuning_inputs(self) -> TuningInputs:
+        """Returns activations where the lower blocks stay as they are, else the pictures."""
+        data, params = self.data, self.params
+        policy = plugin_manager().augmentations[params["augmentation"]]
+        share = float(params["unfreeze"])
+        parts = cut(self._backbone, self.network, share) if self._pretrained else None
+        views = views_within_limit(parts, len(data.rows), VIEWS) if parts else 0
+        if parts is None or views == 0:
+            return TuningInputs(
+                data.pixels,
+                data.rows,
+                self.network,
+                layers=policy.layers(params, data.seed),
+                augmenter=policy.augmenter(params, data.seed),
+            )
+        lower, makers = parts.lower, variations(policy, params, data.seed, views)
+        own = {name: value for name, value in params.items() if name.startswith(policy.name)}
+        features = self._features_path()
+        tag = hashlib.sha256(
+            json.dumps([share, policy.name, own, data.seed, len(makers)], sort_keys=True).encode()
+        ).hexdigest()[:16]
+        values = activations(
+            lambda: forward(lower, len(makers) * self._work(), "float32"),
+            data.pixels,
+            data.rows,
+            makers,
+            features.with_name(f"{features.stem}-{tag}.npy"),
+            self._progress(len(makers) * len(data.rows)),
+        )
+        return TuningInputs(values, np.arange(len(data.rows)), parts.upper, views=len(makers))
 
     def _tune(
         self, tuning: FineTuning, positions: Rows, features: Features | None, on_epoch: EpochReport
@@ -340,8 +380,7 @@ class Trial:
                 self._limits,
             )[0]
         tuning.run(
-            data.pixels,
-            data.rows[positions],
+            positions,
             data.y[positions],
             data.classes,
             start,
@@ -354,20 +393,20 @@ class _Validation:
     """Watches a fold's validation images while it trains."""
 
     def __init__(
-        self, tuning: FineTuning, data: TrainingData, positions: Rows, reports: Reports | None
+        self, tuning: FineTuning, y: Rows, positions: Rows, reports: Reports | None
     ) -> None:
-        self._tuning, self._data, self._positions = tuning, data, positions
+        self._tuning, self._y, self._positions = tuning, y[positions], positions
         self._reports = reports
 
     def logits(self) -> Floats:
-        return self._tuning.logits(self._data.pixels, self._data.rows[self._positions])
+        return self._tuning.logits(self._positions)
 
     def on_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
         if self._reports is None:
             return
         from scipy.special import log_softmax
 
-        y, values = self._data.y[self._positions], self.logits()
+        y, values = self._y, self.logits()
         picked = log_softmax(values.astype(np.float64), axis=1)[np.arange(len(y)), y]
         self._reports.on_epoch(
             epoch,

@@ -12,7 +12,7 @@ from automl.components import EstimatorHead
 from automl.errors import TrialError, UsageError
 from automl.plugins import plugin_manager
 from automl.training.classifier import load_classifier
-from automl.training.finetuning import FineTuning, unfreeze
+from automl.training.finetuning import FineTuning, TuningInputs, unfreeze
 from automl.training.forward import predict
 from automl.training.limits import Limits, TrialCancelledError, TrialDeadlineError
 from automl.training.trial import Reports, Trial, folds_to_train
@@ -94,7 +94,7 @@ def test_a_refit_repeats_what_was_chosen(make_data):
     assert again.judge().params == chosen
 
 
-def make_tuning(params):
+def make_tuning(params, data):
     import keras
 
     keras.utils.set_random_seed(0)
@@ -102,18 +102,20 @@ def make_tuning(params):
     backbone = manager.backbones["small-cnn"]
     network = backbone.build(2, 8, None)
     layers = manager.heads["linear"].layers(network.output_shape[-1], 4, params)
-    policy = manager.augmentations[params["augmentation"]]
-    return FineTuning(backbone, network, layers, policy, params, 0, pretrained=False)
+    augmentation = manager.augmentations[params["augmentation"]].layers(params, 0)
+    inputs = TuningInputs(data.pixels, np.arange(len(data.pixels)), network, layers=augmentation)
+    return FineTuning(backbone, network, layers, inputs, params, 0, pretrained=False)
 
 
 def run(tuning, data, rows):
-    tuning.run(data.pixels, rows, data.y[rows - 10], 4, None, Limits(), lambda *e: None)
-    return tuning.logits(data.pixels, np.arange(10))
+    tuning.run(rows, data.y[rows - 10], 4, None, Limits(), lambda *e: None)
+    return tuning.logits(np.arange(10))
 
 
 def test_folds_do_not_learn_from_one_another(make_data):
     """Weights, batch statistics, momentum and schedule begin anew with every run."""
-    data, tuning = make_data(), make_tuning(TUNED)
+    data = make_data()
+    tuning = make_tuning(TUNED, data)
     first = run(tuning, data, data.rows[:60])
     other = run(tuning, data, data.rows[50:])
     assert np.abs(first - other).max() > 0.1
@@ -123,8 +125,8 @@ def test_folds_do_not_learn_from_one_another(make_data):
 @pytest.mark.slow
 def test_augmentation_changes_what_is_learned(make_data):
     data = make_data()
-    plain = run(make_tuning(TUNED), data, data.rows)
-    varied = run(make_tuning({**TUNED, "augmentation": "flip-crop"}), data, data.rows)
+    plain = run(make_tuning(TUNED, data), data, data.rows)
+    varied = run(make_tuning({**TUNED, "augmentation": "flip-crop"}, data), data, data.rows)
     assert np.abs(plain - varied).max() > 0.05
 
 

@@ -1,0 +1,182 @@
+"""Fine-tuning from a cut: what lies below the trained blocks is computed once and kept.
+
+Training the last blocks of a network never changes what the blocks below them return, so those
+returns (activations) are computed once, for each image and for a few augmented views of it, and
+the blocks above are trained on them alone.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from automl.components import Augmentation, Backbone, Forward
+from automl.files import replacing
+from automl.training.forward import BATCH
+
+if TYPE_CHECKING:
+    import keras
+    from numpy.typing import NDArray
+
+    Floats = NDArray[np.float32]
+    Rows = NDArray[np.int64]
+
+VIEWS = 4
+"""How many versions of an image are kept: itself, and augmented ones."""
+
+LIMIT = 4 * 2**30
+"""The most bytes of activations; more than that takes fewer views, and then no cut."""
+
+TRIES = 12
+"""Layers that are tried as the cut, going down from the first trained block."""
+
+
+@dataclass(frozen=True)
+class Cut:
+    """A network in two parts, which share its layers and so its weights.
+
+    Attributes:
+        lower: From pixels to activations; none of its weights is trained.
+        upper: From activations to the network's features.
+    """
+
+    lower: keras.Model
+    upper: keras.Model
+
+
+def trained_blocks(backbone: Backbone, network: keras.Model, share: float) -> set[str]:
+    """Returns the names of the layers in the last `share` (0..1) of the network's blocks."""
+    blocks = backbone.blocks(network)
+    count = math.ceil(share * len(blocks))
+    return {name for block in blocks[len(blocks) - count :] for name in block}
+
+
+def cut(backbone: Backbone, network: keras.Model, share: float) -> Cut | None:
+    """Cuts `network` below its last `share` (0..1) of blocks.
+
+    Returns:
+        `None` if nothing lies below, or no single tensor leads from there to the rest.
+    """
+    import keras
+
+    trained = trained_blocks(backbone, network, share)
+    names = [layer.name for layer in network.layers]
+    first = min((names.index(name) for name in trained), default=0)
+    for index in range(first - 1, max(0, first - 1 - TRIES), -1):
+        tensor = network.layers[index].output
+        try:
+            upper = keras.Model(tensor, network.output)
+        except ValueError:  # another path goes around it
+            continue
+        return Cut(keras.Model(network.input, tensor), upper)
+    return None
+
+
+def views_within_limit(cut: Cut, images: int, wanted: int) -> int:
+    """Returns how many views' activations may be kept; 0 for none."""
+    each = images * 2 * int(math.prod(cut.lower.output_shape[1:]))
+    return int(min(wanted, LIMIT // max(1, each)))
+
+
+def activations(
+    make_forward: Callable[[], Forward],
+    pixels: NDArray[np.uint8],
+    rows: Rows,
+    variations: Sequence[Callable[[NDArray[np.uint8], int], Floats]],
+    cached: Path,
+    progress: Callable[[int], None],
+) -> NDArray[np.floating[Any]]:
+    """Returns the activations of `pixels[rows]`, from the file `cached` where it holds them.
+
+    Args:
+        make_forward: Makes the lower part ready to run; not called where the cache answers.
+        pixels: uint8 `[M, side, side, 3]`.
+        rows: Row numbers `[N]`.
+        variations: For each view, what makes float32 `[n, side, side, 3]` of uint8 pixels and
+            a seed.
+        cached: The cache file for exactly these activations.
+        progress: Called with the number of images done so far, over all views.
+
+    Returns:
+        float16 `[V * N, ...]`, memory-mapped, one view after another; float32 where the values
+        do not fit that.
+    """
+    count = len(variations) * len(rows)
+    kept = _load(cached, count)
+    if kept is not None:
+        return kept
+    forward = make_forward()
+    for kind in (np.float16, np.float32):
+        done = 0
+        with replacing(cached) as file:
+            for outputs in forward(_batches(pixels, rows, variations)):
+                values = outputs.astype(kind)
+                if not np.isfinite(values).all():
+                    break
+                if not done:
+                    shape = (count, *outputs.shape[1:])
+                    header = {
+                        "descr": np.dtype(kind).str,
+                        "fortran_order": False,
+                        "shape": shape,
+                    }
+                    np.lib.format.write_array_header_1_0(file, header)
+                file.write(values.tobytes())
+                done += len(values)
+                progress(done)
+        if done == count:
+            break
+    found = _load(cached, count)
+    assert found is not None
+    return found
+
+
+def variations(
+    augmentation: Augmentation, params: Mapping[str, Any], seed: int, views: int
+) -> list[Callable[[NDArray[np.uint8], int], Floats]]:
+    """Returns what makes each view: the images as they are, then as the policy varies them."""
+    import keras
+
+    layers = list(augmentation.layers(params, seed))
+    augmenter = augmentation.augmenter(params, seed)
+    if not layers and augmenter is None:
+        return [_plain]
+    device = keras.Sequential(layers) if layers else None
+
+    def vary(images: NDArray[np.uint8], batch_seed: int) -> Floats:
+        if augmenter is not None:
+            return augmenter(images, batch_seed).astype(np.float32)
+        assert device is not None
+        values = device(images.astype(np.float32), training=True)
+        return np.asarray(keras.ops.convert_to_numpy(values), np.float32)
+
+    return [_plain, *itertools.repeat(vary, views - 1)]
+
+
+def _plain(images: NDArray[np.uint8], batch_seed: int) -> Floats:
+    return images.astype(np.float32)
+
+
+def _batches(
+    pixels: NDArray[np.uint8],
+    rows: Rows,
+    variations: Sequence[Callable[[NDArray[np.uint8], int], Floats]],
+) -> Iterator[Floats]:
+    seeds = itertools.count()
+    for vary in variations:
+        for start in range(0, len(rows), BATCH):
+            yield vary(pixels[rows[start : start + BATCH]], next(seeds))
+
+
+def _load(cached: Path, count: int) -> NDArray[np.floating[Any]] | None:
+    try:
+        values: NDArray[np.floating[Any]] = np.load(cached, mmap_mode="r")
+    except (OSError, ValueError, EOFError):
+        return None
+    return values if len(values) == count else None

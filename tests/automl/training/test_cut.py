@@ -1,0 +1,184 @@
+"""Fine-tuning from a cut is fine-tuning of the whole network, only sooner."""
+
+from __future__ import annotations
+
+import keras_tuner
+import numpy as np
+import pytest
+
+from automl.plugins import plugin_manager
+from automl.training import cut as cutting
+from automl.training.batches import Batches
+from automl.training.cut import activations, cut, trained_blocks, variations, views_within_limit
+from automl.training.forward import keras_forward
+from automl.training.trial import Trial
+
+ROWS = np.array([3, 0, 65, 7, *range(40)])
+
+TUNED = {
+    "backbone": "efficientnet-lite",
+    "depth": 0,
+    "resolution": 32,
+    "weights": "pretrained",
+    "head": "linear",
+    "unfreeze": 0.25,
+    "augmentation": "none",
+    "optimizer": "sgd",
+    "lr": 0.002,
+    "schedule": "constant",
+    "epochs": 2,
+    "batch_size": 16,
+}
+
+
+@pytest.fixture(scope="module")
+def pixels():
+    return np.random.default_rng(0).integers(0, 256, (70, 4, 4, 3), dtype=np.uint8)
+
+
+@pytest.fixture(scope="module")
+def network():
+    return plugin_manager().backbones["efficientnet-lite"].build(0, 32, "pretrained")
+
+
+@pytest.mark.parametrize("share", [0.1, 0.25, 0.5, 0.9])
+def test_the_parts_together_are_the_network(network, share):
+    backbone = plugin_manager().backbones["efficientnet-lite"]
+    parts = cut(backbone, network, share)
+    images = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
+    together = parts.upper(parts.lower(images))
+    np.testing.assert_allclose(together, network(images), atol=1e-5)
+    trained = trained_blocks(backbone, network, share)
+    assert trained <= {layer.name for layer in parts.upper.layers}
+    assert not trained & {layer.name for layer in parts.lower.layers}
+    parts.upper.get_layer("blocks_15_bn2").gamma.assign_add(np.ones(320))
+    np.testing.assert_allclose(parts.upper(parts.lower(images)), network(images), atol=1e-4)
+    parts.upper.get_layer("blocks_15_bn2").gamma.assign_sub(np.ones(320))
+
+
+@pytest.mark.parametrize("name", ["resnet", "small-cnn"])
+def test_residual_networks_are_cut_between_blocks(name):
+    backbone = plugin_manager().backbones[name]
+    network = backbone.build(backbone.depths[0], 32, None)
+    parts = cut(backbone, network, 0.5)
+    images = np.random.default_rng(0).uniform(0, 255, (3, 32, 32, 3)).astype(np.float32)
+    np.testing.assert_allclose(parts.upper(parts.lower(images)), network(images), atol=1e-4)
+
+
+def test_a_network_that_is_trained_as_a_whole_is_not_cut(network):
+    backbone = plugin_manager().backbones["efficientnet-lite"]
+    assert cut(backbone, network, 1.0) is None
+
+
+def refitted(data, limit, monkeypatch, **changes):
+    monkeypatch.setattr(cutting, "LIMIT", limit)
+    classifier = Trial({**TUNED, **changes}, data).refit(1.0)
+    assert len(list(data.cache.glob("*-*.npy"))) == (1 if limit else 0)
+    return classifier.model.predict(data.pixels.astype(np.float32), verbose=0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("head", ["linear", "linear-svm"])
+def test_it_learns_what_the_whole_network_would(make_data, monkeypatch, head):
+    data, limit = make_data(side=32, images=60), cutting.LIMIT
+    whole = refitted(data, 0, monkeypatch, head=head, C=1.0)
+    parts = refitted(data, limit, monkeypatch, head=head, C=1.0)
+    assert np.corrcoef(whole.ravel(), parts.ravel())[0, 1] > 0.99
+    assert np.mean(whole.argmax(1) == parts.argmax(1)) > 0.95
+
+
+@pytest.mark.slow
+def test_it_is_judged_alike(make_data, monkeypatch):
+    data, limit = make_data(side=32, images=60), cutting.LIMIT
+    found = []
+    for each in (0, limit):
+        monkeypatch.setattr(cutting, "LIMIT", each)
+        found.append(Trial(TUNED, data).judge())
+    assert found[0].accuracy == pytest.approx(found[1].accuracy, abs=0.05)
+    assert found[0].log_loss == pytest.approx(found[1].log_loss, rel=0.1)
+
+
+@pytest.mark.parametrize("policy", ["none", "flip-crop", "imgaug"])
+def test_views_are_the_image_and_what_the_policy_makes_of_it(pixels, policy, tmp_path):
+    import keras
+
+    augmentation = plugin_manager().augmentations[policy]
+    hp = keras_tuner.HyperParameters()
+    augmentation.declare(hp)
+    makers = variations(augmentation, hp.values, 0, 3)
+    inputs = keras.Input((4, 4, 3))
+    doubled = keras_forward(keras.Model(inputs, keras.layers.Rescaling(2.0)(inputs)))
+    done = []
+    values = activations(lambda: doubled, pixels, ROWS, makers, tmp_path / "a.npy", done.append)
+    assert values.dtype == np.float16
+    np.testing.assert_array_equal(values[: len(ROWS)], 2.0 * pixels[ROWS])
+    if policy == "none":
+        assert len(values) == len(ROWS)
+    else:
+        first, second, third = np.split(np.asarray(values, np.float32), 3)
+        assert np.abs(second - first).max() > 1
+        assert np.abs(third - second).max() > 1
+    assert done[-1] == len(values)
+
+
+@pytest.mark.parametrize("damage", [b"", b"Dear", "cut off", "too few"])
+def test_damaged_activations_are_made_anew(pixels, tmp_path, damage):
+    import keras
+
+    inputs = keras.Input((4, 4, 3))
+    calls = []
+
+    def make():
+        calls.append(1)
+        return keras_forward(keras.Model(inputs, keras.layers.Rescaling(0.5)(inputs)))
+
+    def compute():
+        makers = [lambda images, seed: images.astype(np.float32)]
+        return np.array(activations(make, pixels, ROWS, makers, path, lambda done: None))
+
+    path = tmp_path / "a.npy"
+    first = compute()
+    np.testing.assert_array_equal(compute(), first)
+    assert len(calls) == 1
+    whole = path.read_bytes()
+    if damage == "too few":
+        np.save(path, first[:-1])
+    else:
+        path.write_bytes(whole[:-10] if damage == "cut off" else damage)
+    np.testing.assert_array_equal(compute(), first)
+    assert len(calls) == 2
+    assert path.read_bytes() == whole
+
+
+def test_values_beyond_float16_are_kept_in_float32(pixels, tmp_path):
+    import keras
+
+    inputs = keras.Input((4, 4, 3))
+    large = keras_forward(keras.Model(inputs, keras.layers.Rescaling(1000.0)(inputs)))
+    makers = [lambda images, seed: images.astype(np.float32)]
+    values = activations(lambda: large, pixels, ROWS, makers, tmp_path / "a.npy", lambda done: None)
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, 1000.0 * pixels[ROWS])
+
+
+def test_what_is_too_much_takes_fewer_views(network):
+    backbone = plugin_manager().backbones["efficientnet-lite"]
+    parts = cut(backbone, network, 0.5)  # 2 x 2 x 112 values of 2 bytes
+    each = 2 * int(np.prod(parts.lower.output_shape[1:]))
+    fitting = cutting.LIMIT // each
+    assert views_within_limit(parts, fitting // 10, 4) == 4
+    assert views_within_limit(parts, fitting // 2, 4) == 2
+    assert views_within_limit(parts, fitting + 1, 4) == 0
+
+
+def test_an_epoch_takes_one_view_of_each_image():
+    images, views = 50, 3
+    inputs = np.arange(images * views)
+    batches = Batches(inputs, np.arange(images), np.zeros(images), 10, 0, views=views)
+    seen = set()
+    for _ in range(20):
+        drawn = np.concatenate([batches[i][0] for i in range(len(batches))]).astype(int)
+        assert sorted(drawn % images) == list(range(images))
+        seen.update(drawn.tolist())
+        batches.on_epoch_begin()
+    assert len(seen) == images * views
