@@ -87,17 +87,6 @@ def test_it_learns_what_the_whole_network_would(make_data, monkeypatch, head):
     assert np.mean(whole.argmax(1) == parts.argmax(1)) > 0.95
 
 
-@pytest.mark.slow
-def test_it_is_judged_alike(make_data, monkeypatch):
-    data, limit = make_data(side=32, images=60), cutting.LIMIT
-    found = []
-    for each in (0, limit):
-        monkeypatch.setattr(cutting, "LIMIT", each)
-        found.append(Trial(TUNED, data).judge())
-    assert found[0].accuracy == pytest.approx(found[1].accuracy, abs=0.05)
-    assert found[0].log_loss == pytest.approx(found[1].log_loss, rel=0.1)
-
-
 @pytest.mark.parametrize("policy", ["none", "flip-crop", "imgaug"])
 def test_views_are_the_image_and_what_the_policy_makes_of_it(pixels, policy, tmp_path):
     import keras
