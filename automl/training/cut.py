@@ -116,7 +116,8 @@ def activations(
         done = 0
         with replacing(cached) as file:
             for outputs in forward(_batches(pixels, rows, variations)):
-                values = outputs.astype(kind)
+                with np.errstate(over="ignore"):  # it shows below
+                    values = outputs.astype(kind)
                 if not np.isfinite(values).all():
                     break
                 if not done:

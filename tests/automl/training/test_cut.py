@@ -166,7 +166,7 @@ def test_an_epoch_takes_one_view_of_each_image():
     batches = Batches(inputs, np.arange(images), np.zeros(images), 10, 0, views=views)
     seen = set()
     for _ in range(20):
-        drawn = np.concatenate([batches[i][0] for i in range(len(batches))]).astype(int)
+        drawn = np.concatenate([batches[i][0] for i in range(batches.num_batches)]).astype(int)
         assert sorted(drawn % images) == list(range(images))
         seen.update(drawn.tolist())
         batches.on_epoch_begin()
