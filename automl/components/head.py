@@ -115,5 +115,6 @@ class EstimatorHead(Head):
         """Fits every setting of a path on the same data, in the order of `path`.
 
         Override it where settings can share work, such as a decomposition of the features.
+        Called from several threads at a time, for different folds.
         """
         return [self.fit(features, labels, classes, params, seed) for params in path]

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+TOLERANCE = 1e-2
+"""A hundred times scikit-learn's: on photos it took 60 % of the time to the same predictions."""
+
 
 class LinearSVM(LinearEstimatorHead):
     """One linear SVM a class against the rest, with balanced class weights.
@@ -38,7 +41,9 @@ class LinearSVM(LinearEstimatorHead):
         # are not many more rows than columns; beyond that it converges slowly.
         dual = rows < 2 * columns
         for strength in strengths:
-            estimator = LinearSVC(C=strength, class_weight="balanced", dual=dual, random_state=seed)
+            estimator = LinearSVC(
+                C=strength, class_weight="balanced", dual=dual, tol=TOLERANCE, random_state=seed
+            )
             with convergence_logged(f"the linear SVM with C={strength:g}"):
                 estimator.fit(doubles, labels)
             yield estimator.coef_, estimator.intercept_

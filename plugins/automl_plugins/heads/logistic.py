@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
 MOST_ITERATIONS = 200
 LEAST_ITERATIONS = 40
+TOLERANCE = 1e-3
+"""Ten times scikit-learn's: on photos it took 40 % of the time to the same validation accuracy."""
+
 VALUES_TO_READ = 2_500_000_000
 """Feature values that a fit may read, over all its iterations.
 
@@ -39,11 +42,15 @@ class Logistic(LinearEstimatorHead):
 
         affordable = VALUES_TO_READ // coordinates.size
         iterations = max(LEAST_ITERATIONS, min(MOST_ITERATIONS, affordable))
-        # Each fit begins where the one before it ended.
+        # Each fit begins where the one before it ended, the first of all with the strongest
+        # penalty, so that a strength gives the same model alone and as a part of the path.
+        before = [strength for strength in self.strengths if strength < strengths[0]]
         estimator = LogisticRegression(
-            class_weight="balanced", max_iter=iterations, warm_start=True
+            class_weight="balanced", max_iter=iterations, tol=TOLERANCE, warm_start=True
         )
-        for strength in strengths:
+        for number, strength in enumerate([*before, *strengths]):
             with convergence_logged(f"logistic regression with C={strength:g}"):
                 estimator.set_params(C=strength).fit(coordinates, labels)
+            if number < len(before):
+                continue
             yield estimator.coef_.astype(np.float64), estimator.intercept_.astype(np.float64)

@@ -81,9 +81,7 @@ class TestEstimatorHeads:
         together = head.fit_path(features, labels, 3, path, 0)
         for params, each in zip(path, together, strict=True):
             alone = head.fit(features, labels, 3, params, 0)
-            np.testing.assert_allclose(
-                each.logits(features), alone.logits(features), atol=0.02, rtol=0.02
-            )
+            np.testing.assert_allclose(each.logits(features), alone.logits(features), atol=1e-5)
 
     def test_the_path_begins_with_the_strongest_penalty(self, head: EstimatorHead):
         strengths = [params["C"] for params in head.path({"C": "path", "lr": 1})]
