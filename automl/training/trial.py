@@ -30,7 +30,7 @@ from automl.training.features import Features, compute_features, features_key
 from automl.training.finetuning import FineTuning, TuningInputs
 from automl.training.fitting import EpochReport
 from automl.training.forward import forward
-from automl.training.heads import PROBE, fit_head, head_settings
+from automl.training.heads import PROBE, fit_head, head_settings, probe_head
 from automl.training.limits import Limits
 from automl.training.scoring import balanced_accuracy, fit_temperature, out_of_fold_score
 
@@ -377,14 +377,13 @@ class Trial:
         data = self.data
         start = None
         if features is not None:
-            head = self._head if isinstance(self._head, LayersHead) else _linear_head()
-            probe = {**self.params, **PROBE}
+            head = probe_head(tuning.head_layers, self._head)
             start = fit_head(
                 head,
                 features.values[positions],
                 data.y[positions],
                 data.classes,
-                [probe],
+                [{**self.params, **PROBE}],
                 data.seed,
                 self._limits,
             )[0]
