@@ -26,6 +26,7 @@ class StrategyContext:
             measured so far.
         affordable: Whether a trial with the given values, and the winner's last fit, will end
             inside the budget.
+        seconds_left: How long a trial with the given values may take for that.
     """
 
     space: keras_tuner.HyperParameters
@@ -33,6 +34,7 @@ class StrategyContext:
     seed: int
     cost: Callable[[Mapping[str, Any]], float]
     affordable: Callable[[Mapping[str, Any]], bool]
+    seconds_left: Callable[[Mapping[str, Any]], float] = lambda values: float("inf")
 
 
 class Strategy(abc.ABC):

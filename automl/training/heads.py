@@ -33,7 +33,7 @@ PROBE: Mapping[str, Any] = {
 from a loss that still teaches something."""
 
 PROBE_HEAD = "logistic"
-"""The head that finds the weights of a single dense layer, in a tenth of gradient descent's time."""
+"""The head that finds a single dense layer's weights, in a tenth of gradient descent's time."""
 
 
 def head_settings(head: Head, params: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:

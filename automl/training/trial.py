@@ -92,6 +92,7 @@ class TrialResult:
         folds: Folds that were used.
         params: The hyperparameters, with those the trial itself chose (such as `C`).
         features_seconds: What computing features took; 0 where they were cached.
+        preparing_seconds: What was needed once before the folds, such as activations.
         fold_seconds: Mean seconds of fitting one fold.
     """
 
@@ -103,6 +104,7 @@ class TrialResult:
     folds: int
     params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     features_seconds: float = 0.0
+    preparing_seconds: float = 0.0
     fold_seconds: float = 0.0
 
 
@@ -155,6 +157,8 @@ class Trial:
         self._pretrained = self._backbone.pretrained and self._weights != "random"
         self._tuned = float(self.params["unfreeze"]) > 0
         self._network: keras.Model | None = None
+        self._last_heads: Sequence[FittedHead] = ()
+        self._last_layers: Sequence[keras.layers.Layer] = ()
 
     def judge(self) -> TrialResult:
         """Fits on the folds and scores what was left out.
@@ -164,27 +168,45 @@ class Trial:
             WeightsUnavailableError: If the weights cannot be had.
         """
         features = self._frozen_features()
-        begun = time.monotonic()
         folds = list(self.data.folds)
         if self._tuned or isinstance(self._head, LayersHead):
             folds = folds[: folds_to_train(folds)]
         settings = head_settings(self._head, self.params)
-        logits = (self._tune_folds if self._tuned else self._fit_folds)(folds, settings, features)
-        seconds = (time.monotonic() - begun) / len(folds)
+        begun = time.monotonic()
+        if self._tuned:
+            tuning = self._tuning()
+            prepared = time.monotonic()
+            logits = self._tune_folds(tuning, folds, settings, features)
+        else:
+            prepared = begun
+            logits = self._fit_folds(folds, settings, features)
+        seconds = (time.monotonic() - prepared) / len(folds)
         judged = [_judge(self.data.y, folds, values) for values in logits]
         best = max(range(len(settings)), key=lambda i: (judged[i].score, -judged[i].log_loss))
         self.params.update(settings[best])
+        if self._tuned:
+            heads = self._last_heads
+            self._last_layers = self._on_network(heads[best]) if heads else tuning.head_layers
         return dataclasses.replace(
             judged[best],
             params=self.params,
             features_seconds=features.seconds if features else 0.0,
+            preparing_seconds=prepared - begun,
             fold_seconds=seconds,
         )
 
+    def as_judged(self, temperature: float) -> Classifier | None:
+        """Returns what the last fold's training left; `None` where no network was trained.
+
+        It has seen all training images but that fold's validation images: worth keeping where
+        there is no time to train on all of them.
+        """
+        return self._classifier(self._last_layers, temperature) if self._last_layers else None
+
     def refit(self, temperature: float) -> Classifier:
         """Fits the configuration on all training images."""
-        import keras
-
+        if self._tuned:
+            self._network = None  # what a fold has trained is no place to begin
         features = self._frozen_features()
         everything = np.arange(len(self.data.rows))
         if self._tuned:
@@ -197,6 +219,11 @@ class Trial:
         else:
             assert features is not None
             layers = self._on_network(self._fit([self.params], everything, features.values)[0])
+        return self._classifier(layers, temperature)
+
+    def _classifier(self, layers: Sequence[keras.layers.Layer], temperature: float) -> Classifier:
+        import keras
+
         return Classifier(
             backbone=self._backbone.name,
             depth=self.params["depth"],
@@ -306,11 +333,12 @@ class Trial:
 
     def _tune_folds(
         self,
+        tuning: FineTuning,
         folds: Sequence[tuple[Rows, Rows]],
         settings: Sequence[Mapping[str, Any]],
         features: Features | None,
     ) -> Logits:
-        data, tuning = self.data, self._tuning()
+        data = self.data
         logits: Logits = [[] for _ in settings]
         for number, (train, validation) in enumerate(folds):
             reports = self._reports if number == 0 else None
@@ -318,7 +346,8 @@ class Trial:
             self._tune(tuning, train, features, watch.on_epoch)
             if isinstance(self._head, EstimatorHead):
                 values = tuning.features(np.arange(len(data.rows)))
-                for i, head in enumerate(self._fit(settings, train, values)):
+                self._last_heads = self._fit(settings, train, values)
+                for i, head in enumerate(self._last_heads):
                     logits[i].append(head.logits(values[validation]))
             else:
                 logits[0].append(watch.logits())

@@ -7,7 +7,7 @@ import os
 import secrets
 import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -35,6 +35,7 @@ def search(
     seed: int = 0,
     fixed: Mapping[str, Any] | None = None,
     strategy: str = "staged",
+    observe: str | Sequence[str] = (),
     workspace: Workspace | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -50,6 +51,7 @@ def search(
         seed: 0 or more; all randomness follows from it.
         fixed: Values by dimension, such as `{"backbone": "resnet", "depth": 18}`.
         strategy: How trials are chosen; see `automl plugins list`.
+        observe: Names of observers that watch, such as `"tensorboard"`.
         workspace: Where everything is kept; see `Workspace.find`.
         progress: Shows what happens.
 
@@ -78,6 +80,7 @@ def search(
         pins=pins,
         strategy=strategy,
         backend=training_backend(),
+        observers=list(dict.fromkeys([observe] if isinstance(observe, str) else observe)),
     )
     place = workspace if isinstance(workspace, Workspace) else Workspace.find(workspace)
     return run_search(settings, dataset, test, place, progress or Silence())
@@ -94,11 +97,14 @@ def run_search(
     manager = plugin_manager()
     compute = manager.compute[settings.compute]
     check_settings(manager, settings)
-    images, held_out = _dataset(dataset), None if test is None else _dataset(test)
-    check_images(images, held_out)
     run_id = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     folder = workspace.experiments / settings.name / run_id
-    journal = Journal(folder, settings.began, progress)
+    watches = {
+        name: manager.observers[name].watch(folder, workspace.root) for name in settings.observers
+    }
+    images, held_out = _dataset(dataset), None if test is None else _dataset(test)
+    check_images(images, held_out)
+    journal = Journal(folder, settings.began, progress, watches)
     worker = WorkerProcess(compute, folder / "worker.log", settings.backend)
     try:
         with _interrupts() as interrupts:
@@ -133,6 +139,7 @@ def _begin(journal: Journal, run_id: str, settings: SearchSettings) -> None:
             "strategy": settings.strategy,
             "compute": settings.compute,
             "backend": settings.backend,
+            "observers": list(settings.observers),
         },
     )
 

@@ -18,6 +18,8 @@ def check_settings(manager: PluginManager, settings: SearchSettings) -> None:
     """
     pins = with_steps(settings.pins)
     manager.strategies[settings.strategy]
+    for observer in settings.observers:
+        manager.observers[observer]
     heads = [manager.heads[pins["head"]]] if "head" in pins else manager.heads
     for head in heads:
         if isinstance(head, EstimatorHead):

@@ -8,9 +8,10 @@ from typing import Any
 
 from automl.components import EstimatorHead
 from automl.plugins import PluginManager
+from automl.training.cut import VIEWS
 from automl.training.trial import TrialResult
 
-GMACS_PER_SECOND = 30.0
+GMACS_PER_SECOND = 50.0
 """A guess for one modern CPU with two cores; the first trial replaces it."""
 
 IMAGE_SECONDS = 1e-4
@@ -19,14 +20,14 @@ IMAGE_SECONDS = 1e-4
 TELLING_GMACS = 0.01
 """Networks smaller than this spend their time elsewhere and say nothing about others."""
 
-TRAINING_FACTOR = {0.25: 2.0, 0.5: 3.5, 1.0: 6.0}
-"""A training step in forward passes, by the share of blocks that are trained."""
+TRAINING_FACTOR = {0.25: 1.0, 0.5: 2.0, 1.0: 7.0}
+"""A training step, from a cut where there is one, in frozen passes, by the share of blocks."""
 
-SCRATCH_FACTOR = 1.0
+SCRATCH_FACTOR = 1.5
 """The same for networks made to be trained from scratch, whose dense convolutions run several
 times faster than the pretrained networks' separable ones that the guess above is about."""
 
-HEAD_SECONDS_PER_IMAGE = 5e-4
+HEAD_SECONDS_PER_IMAGE = 2e-4
 """Fitting a head on one fold."""
 
 
@@ -45,10 +46,11 @@ class CostModel:
     images: int
     folds: int
     folds_to_train: int
-    _pace: dict[tuple[str, Any], float] = field(default_factory=dict)
-    _featured: set[tuple[str, Any, Any]] = field(default_factory=set)
+    _pace: dict[tuple[Any, ...], float] = field(default_factory=dict)
+    _featured: set[tuple[Any, ...]] = field(default_factory=set)
+    _activated: set[tuple[Any, ...]] = field(default_factory=set)
     _head: dict[tuple[Any, ...], float] = field(default_factory=dict)
-    _training: dict[tuple[str, Any], float] = field(default_factory=dict)
+    _training: dict[tuple[Any, ...], float] = field(default_factory=dict)
 
     def gmacs(self, values: Mapping[str, Any]) -> float:
         """Returns the network's billion multiply-adds an image."""
@@ -70,7 +72,8 @@ class CostModel:
         if float(values["unfreeze"]) > 0:
             share = 0.8 if self.folds > 1 else 1.0
             each = share * self._epochs_seconds(values)
-            return seconds + self._compile_seconds(values) + self.folds_to_train * each
+            seconds += self._activation_seconds(values) + self._compile_seconds(values)
+            return seconds + self.folds_to_train * each
         head = self.manager.heads[values["head"]]
         folds = self.folds if isinstance(head, EstimatorHead) else self.folds_to_train
         return seconds + folds * self._head_seconds(values)
@@ -84,7 +87,7 @@ class CostModel:
 
     def finish_seconds(self, values: Mapping[str, Any], test_images: int) -> float:
         """Returns the seconds for the export, its proof, the evaluation and the report."""
-        return 6.0 + 12.0 * self.gmacs(values) + 1.2 * test_images * self.image_seconds(values)
+        return 6.0 + 12.0 * self.gmacs(values) + 1.5 * test_images * self.image_seconds(values)
 
     def learn(self, values: Mapping[str, Any], result: TrialResult) -> None:
         """Takes a finished trial's seconds into account."""
@@ -94,6 +97,7 @@ class CostModel:
                 self._pace[self._family(values)] = seconds / self.gmacs(values)
         self._featured.add(self._network(values))
         if float(values["unfreeze"]) > 0:
+            self._activated.add(self._activation(values))
             compiling = self._compile_seconds(values) / result.folds
             training = max(0.2 * result.fold_seconds, result.fold_seconds - compiling)
             expected = 0.8 * self._epochs_seconds(values)
@@ -102,8 +106,14 @@ class CostModel:
         else:
             self._head[values["head"], *self._network(values)] = result.fold_seconds
 
-    def _family(self, values: Mapping[str, Any]) -> tuple[str, Any]:
+    def _family(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         return values["backbone"], values["depth"]
+
+    def _network(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        return values["backbone"], values["depth"], values["resolution"]
+
+    def _activation(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        return *self._network(values), values["unfreeze"], values.get("augmentation")
 
     def _starts_frozen(self, values: Mapping[str, Any]) -> bool:
         return float(values["unfreeze"]) == 0 or self._is_pretrained(values)
@@ -113,15 +123,23 @@ class CostModel:
         return pretrained and values.get("weights") != "random"
 
     def _build_seconds(self, values: Mapping[str, Any]) -> float:
-        """Building a network and loading its weights."""
+        """Building a network, loading its weights and preparing the engine that runs it."""
         return min(0.5 + 6 * self.gmacs(values), 10.0)
 
     def _compile_seconds(self, values: Mapping[str, Any]) -> float:
         """Tracing a training step."""
-        return min(3 + 20 * self.gmacs(values), 20.0)
+        return min(3 + 8 * self.gmacs(values), 20.0)
 
-    def _network(self, values: Mapping[str, Any]) -> tuple[str, Any, Any]:
-        return values["backbone"], values["depth"], values["resolution"]
+    def _activation_seconds(self, values: Mapping[str, Any]) -> float:
+        """Running the blocks below a cut on every view of every image."""
+        share = float(values["unfreeze"])
+        if share >= 1 or not self._is_pretrained(values):
+            return 0.0
+        if self._activation(values) in self._activated:
+            return 0.0
+        views = 1 if values.get("augmentation") == "none" else VIEWS
+        passes = views * self.images * self.image_seconds(values)
+        return self._build_seconds(values) + (1 - 0.5 * share) * passes
 
     def _head_seconds(self, values: Mapping[str, Any]) -> float:
         known = self._head.get((values["head"], *self._network(values)))
@@ -129,12 +147,12 @@ class CostModel:
             return known
         # Another network may give more features than any so far, and each costs.
         like = [seconds for key, seconds in self._head.items() if key[0] == values["head"]]
-        return 2 * max(like) if like else 0.2 + self.images * HEAD_SECONDS_PER_IMAGE
+        return 1.5 * max(like) if like else 0.2 + self.images * HEAD_SECONDS_PER_IMAGE
 
     def _epochs_seconds(self, values: Mapping[str, Any]) -> float:
         factor = SCRATCH_FACTOR
         if self._is_pretrained(values):
-            factor = TRAINING_FACTOR.get(float(values["unfreeze"]), 6.0)
+            factor = TRAINING_FACTOR.get(float(values["unfreeze"]), 7.0)
         others = [v for key, v in self._training.items() if key[0] == values["backbone"]]
         measured = self._training.get(self._family(values), max(others, default=1.0))
         return int(values["epochs"]) * self.images * self.image_seconds(values) * factor * measured

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import keras_tuner
@@ -17,6 +19,7 @@ from automl.training.limits import TrialCancelledError, TrialDeadlineError
 from automl.training.trial import TrialResult, folds_to_train
 from automl.tuning.candidates import find_candidates
 from automl.tuning.costs import CostModel
+from automl.tuning.dimensions import describe_dimensions
 from automl.tuning.journal import Journal
 from automl.tuning.preparation import Prepared, prepare, typical_side
 from automl.tuning.run_data import describe_training_data, save_split
@@ -31,6 +34,9 @@ FIRST_SECONDS = 5.0
 SKIPS = 50
 """Proposals in a row that do not fit the budget, after which the search is over."""
 
+REFIT_SHARE = 0.15
+"""The share of the budget that training the best network once more, on all images, may take
+from looking for a better one."""
 
 FAILURES = 8
 """Failed trials without a single success, after which the search is over."""
@@ -94,6 +100,7 @@ class Driver:
             counts=prepared.counts(),
             unreadable=unreadable,
             fingerprint=prepared.fingerprint,
+            dimensions=describe_dimensions(self._space),
         )
         for note in notes:
             self._journal.record("note", text=note)
@@ -113,6 +120,7 @@ class Driver:
                 settings.seed,
                 self.costs.trial_seconds,
                 self._affordable,
+                self._seconds_left,
             )
         )
         _keep_in_memory(oracle)
@@ -132,6 +140,18 @@ class Driver:
                 trial.status = "FAILED"
                 oracle.end_trial(trial)
         self._require_a_model()
+
+    def checkpoint(self, trial: str) -> Path:
+        """Returns the folder that keeps what a trial has trained, while it is the best."""
+        return self._journal.folder / "trials" / trial
+
+    def refit_fits(self, values: Mapping[str, Any]) -> bool:
+        """Says whether there is time to train a configuration on all images."""
+        if self._settings.budget is None:
+            return True
+        needed = self.costs.refit_seconds(values)
+        needed += self.costs.finish_seconds(values, len(self.prepared.test))
+        return needed <= self._settings.budget - (time.time() - self._settings.began)
 
     def training_data(self, side: int) -> dict[str, Any]:
         """Returns what a worker needs to train at `side`×`side` pixels."""
@@ -157,6 +177,7 @@ class Driver:
             "params": values,
             "data": self.training_data(int(values["resolution"])),
             "seconds": seconds,
+            "checkpoint": str(self.checkpoint(name)),
         }
         try:
             answer = self.worker.call(
@@ -190,6 +211,14 @@ class Driver:
                 error=None,
             )
         oracle.end_trial(trial)
+        self._drop_checkpoints()
+
+    def _drop_checkpoints(self) -> None:
+        """Removes all checkpoints but the best trial's."""
+        best = self._journal.state.leaderboard[0]["trial"]
+        for folder in self.checkpoint(best).parent.glob("*"):
+            if folder.name != best:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _finish_trial(self, name: str, begun: float, **fields: Any) -> None:
         seconds = round(time.monotonic() - begun, 3)
@@ -211,11 +240,20 @@ class Driver:
         if best is not None and best["score"] is not None:
             possible.append(dict(best["hyperparameters"]))
         reserve = max(
-            self.costs.refit_seconds(winner)
-            + self.costs.finish_seconds(winner, len(self.prepared.test))
+            self._refit_seconds(winner) + self.costs.finish_seconds(winner, len(self.prepared.test))
             for winner in possible
         )
         return self._settings.budget - elapsed - reserve
+
+    def _refit_seconds(self, values: Mapping[str, Any]) -> float:
+        """Returns what is set aside to train the winner on all images.
+
+        A trained network has a checkpoint, so that a refit is a luxury, where a frozen one's
+        head is all that is fitted and nothing is kept.
+        """
+        seconds = self.costs.refit_seconds(values)
+        dear = seconds > REFIT_SHARE * (self._settings.budget or float("inf"))
+        return 0.0 if dear and float(values["unfreeze"]) > 0 else seconds
 
     def _require_a_model(self) -> None:
         rows = self._journal.state.leaderboard

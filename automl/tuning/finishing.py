@@ -53,7 +53,8 @@ class Finishing:
         folder = journal.folder / "winner"
         data = self._driver.training_data(int(winner["hyperparameters"]["resolution"]))
         reference = self._reference_rows()
-        self._refit(winner, folder, data, reference)
+        checkpoint = self._checkpoint(winner)
+        self._refit(winner, checkpoint, folder, data, reference)
         with staging(self._workspace, self._settings.name) as staged:
             parity = self._export(folder, staged, data, reference)
             evaluation = self._evaluate(folder)
@@ -61,7 +62,8 @@ class Finishing:
             self._manifest(winner, evaluation, parity).write(staged)
             model = register(self._workspace, self._settings.name, staged)
         # The SavedModel holds the weights; a second copy would only take room.
-        shutil.rmtree(folder, ignore_errors=True)
+        for spent in (folder, self._driver.checkpoint(winner["trial"]).parent):
+            shutil.rmtree(spent, ignore_errors=True)
         journal.record(
             "run_finished",
             state="completed",
@@ -76,14 +78,32 @@ class Finishing:
         step = max(1, len(train) // PROOF_IMAGES)
         return [int(row) for row in train[::step][:PROOF_IMAGES]]
 
+    def _checkpoint(self, winner: TrialRecord) -> Path | None:
+        """Returns what the winner's trial trained, if there is no time to train on all images."""
+        checkpoint = self._driver.checkpoint(winner["trial"])
+        if not checkpoint.is_dir() or self._driver.refit_fits(winner["hyperparameters"]):
+            return None
+        self._journal.record(
+            "note",
+            text="The winner is as its trial left it, trained without that trial's validation "
+            "images: training it on all of them would not have ended within the budget.",
+        )
+        return checkpoint
+
     def _refit(
-        self, winner: TrialRecord, folder: Path, data: dict[str, Any], reference: list[int]
+        self,
+        winner: TrialRecord,
+        checkpoint: Path | None,
+        folder: Path,
+        data: dict[str, Any],
+        reference: list[int],
     ) -> None:
         command = {
             "do": "refit",
             "params": winner["hyperparameters"],
             "data": data,
             "temperature": winner["temperature"],
+            "checkpoint": None if checkpoint is None else str(checkpoint),
             "folder": str(folder),
             "reference_rows": reference,
         }

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
+from automl.components import Watch
 from automl.files import write_json
 from automl.plugins import plugin_manager
 from automl.tuning.events import EventLog, RunState
@@ -44,53 +45,73 @@ class Journal:
         state: What has happened so far.
     """
 
-    def __init__(self, folder: Path, began: float, progress: Progress) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        began: float,
+        progress: Progress,
+        watches: Mapping[str, Watch] | None = None,
+    ) -> None:
+        """Makes the folder and opens the log.
+
+        Args:
+            folder: The run's folder, to be made.
+            began: When the run began, as `time.time` gives it.
+            progress: Shows what happens.
+            watches: Of this run, by observers' names.
+        """
         folder.mkdir(parents=True)
         self.folder, self.state = folder, RunState()
         self._log, self._progress = EventLog(folder, began), progress
-        self._broken: set[str] = set()
+        self._watches, self._broken = dict(watches or {}), set[str]()
+        self._ended = False
 
     def record(self, event: str, **fields: Any) -> None:
         """Logs an event for good, then shows it."""
         written = self._log.append(event, **fields)
         self.state.apply(written)
         if event != "epoch":
-            write_json(self.folder / RECORD, {**self.state.record, **self.state.details})
+            write_json(self.folder / RECORD, self._content())
         self._progress.update(written, self.state)
-        self._tell(event, fields)
+        if event == "run_started":
+            self._tell("run_started")
+        elif event == "epoch":
+            self._tell("epoch_finished", **fields)
+        elif event == "trial_finished":
+            self._tell("trial_finished", trial=self.state.trials[fields["trial"]])
+        elif event == "run_finished":
+            self._ended = True
 
     def show(self, event: dict[str, Any]) -> None:
         """Shows an event that is not worth logging."""
         self._progress.update(event, self.state)
 
     def close(self) -> None:
-        """Ends the display and closes the log."""
+        """Ends the display and the log, and tells that the run has ended.
+
+        Only here, because the report is written after the run's last event.
+        """
         self._progress.close()
         self._log.close()
+        if self._ended:
+            self._tell("run_finished")
 
-    def _tell(self, event: str, fields: dict[str, Any]) -> None:
-        hook, run = plugin_manager().hook, self.state.record
-        if event == "run_started":
-            self._call("automl_run_started", lambda: hook.automl_run_started(run=run))
-        elif event == "epoch":
-            trial, epoch, logs = fields["trial"], fields["epoch"], fields["logs"]
-            self._call(
-                "automl_epoch_finished",
-                lambda: hook.automl_epoch_finished(run=run, trial=trial, epoch=epoch, logs=logs),
-            )
-        elif event == "trial_finished":
-            row = self.state.trials[fields["trial"]]
-            self._call(
-                "automl_trial_finished", lambda: hook.automl_trial_finished(run=run, trial=row)
-            )
-        elif event == "run_finished":
-            self._call("automl_run_finished", lambda: hook.automl_run_finished(run=run))
+    def _content(self) -> dict[str, Any]:
+        return {**self.state.record, **self.state.details}
 
-    def _call(self, name: str, call: Callable[[], Any]) -> None:
-        """Calls observers; one that fails is reported once and never stops the search."""
-        try:
-            call()
-        except Exception as error:
-            if name not in self._broken:
+    def _tell(self, moment: str, **arguments: Any) -> None:
+        """Tells plugins and observers; one that fails is reported once, and told no more."""
+        listeners = {f"hook automl_{moment}": getattr(plugin_manager().hook, f"automl_{moment}")}
+        for name, watch in self._watches.items():
+            listeners[f"observer {name!r}"] = getattr(watch, moment)
+        for name, listener in listeners.items():
+            if name in self._broken:
+                continue
+            try:
+                listener(run=self._content(), **arguments)
+            except Exception as error:
                 self._broken.add(name)
-                logger.warning("an observer failed in %s: %s", name, error)
+                reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
+                logger.warning(
+                    "expected %s to take what happens, found %s; it is told no more.", name, reason
+                )

@@ -29,6 +29,7 @@ class SearchSettings:
         strategy: The strategy's name.
         compute: The name of where trials run.
         backend: The Keras backend to train on.
+        observers: Names of the observers that watch.
         command: The command line, program first; empty from Python.
         began: When the command began, as `time.time` gives it.
     """
@@ -41,6 +42,7 @@ class SearchSettings:
     strategy: str = "staged"
     compute: str = "local"
     backend: str = "tensorflow"
+    observers: Sequence[str] = ()
     command: Sequence[str] = ()
     began: float = field(default_factory=time.time)
 

@@ -88,16 +88,25 @@ class Worker:
         return Trial(command["params"], load_training_data(command["data"]), limits, reports)
 
     def _judge(self, command: Mapping[str, Any]) -> dict[str, Any]:
-        return asdict(self._trial(command).judge())
+        trial = self._trial(command)
+        result = trial.judge()
+        classifier = trial.as_judged(result.temperature)
+        if classifier is not None:
+            classifier.save(Path(command["checkpoint"]))
+        return asdict(result)
 
     def _refit(self, command: Mapping[str, Any]) -> dict[str, Any]:
         import numpy as np
 
         from automl.export.exporting import save_reference
+        from automl.training.classifier import load_classifier
         from automl.training.forward import predict
 
         trial = self._trial(command)
-        classifier = trial.refit(command["temperature"])
+        if command["checkpoint"] is None:
+            classifier = trial.refit(command["temperature"])
+        else:
+            classifier = load_classifier(Path(command["checkpoint"]))
         folder = Path(command["folder"])
         classifier.save(folder)
         rows = np.asarray(command["reference_rows"])

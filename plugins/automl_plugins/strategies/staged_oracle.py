@@ -1,4 +1,4 @@
-"""Cheap trials first: heads on frozen features, then fine-tuning of the best."""
+"""Takes the trial that promises most for its seconds, by what has been measured in this run."""
 
 from __future__ import annotations
 
@@ -16,30 +16,41 @@ BRANCHES = ("backbone", "depth", "resolution")
 REFINED = 2
 """How many of the best networks get a second head, and are fine-tuned."""
 
-RECIPES: Sequence[Values] = (
-    {"unfreeze": 0.5, "optimizer": "adamw", "lr": 3e-4, "schedule": "cosine", "epochs": 15},
-    {"unfreeze": 1.0, "optimizer": "adamw", "lr": 1e-4, "schedule": "cosine", "epochs": 15},
-    {"unfreeze": 0.25, "optimizer": "adamw", "lr": 1e-3, "schedule": "cosine", "epochs": 15},
-    {"unfreeze": 0.5, "optimizer": "sgd", "lr": 1e-2, "schedule": "one-cycle", "epochs": 15},
-    {"unfreeze": 0.5, "optimizer": "adamw", "lr": 3e-4, "schedule": "cosine", "epochs": 8},
-    {"unfreeze": 0.25, "optimizer": "adamw", "lr": 1e-3, "schedule": "cosine", "epochs": 8},
+RELIEF = {"network": 0.2, "tune": 0.5, "scratch": 0.5, "head": 0.05, "resolution": 0.05}
+"""The share of the best error so far that a kind of trial is expected to take away, until this
+run has shown its own. Kinds: another frozen network, fine-tuning of one, a network trained from
+scratch, another head, another resolution."""
+
+RECIPES: Sequence[tuple[float, Values]] = (
+    (0.8, {"unfreeze": 0.25, "augmentation": "none", "lr": 1e-3, "epochs": 5}),
+    (0.9, {"unfreeze": 0.25, "augmentation": "flip-crop", "lr": 1e-3, "epochs": 8}),
+    (0.9, {"unfreeze": 0.5, "augmentation": "none", "lr": 5e-4, "epochs": 8}),
+    (1.0, {"unfreeze": 0.5, "augmentation": "flip-crop", "lr": 5e-4, "epochs": 8}),
+    (1.1, {"unfreeze": 0.5, "augmentation": "flip-crop", "lr": 5e-4, "epochs": 15}),
+    (1.0, {"unfreeze": 0.25, "augmentation": "imgaug", "lr": 1e-3, "epochs": 15}),
+    (1.2, {"unfreeze": 1.0, "augmentation": "flip-crop", "lr": 2e-4, "epochs": 15}),
+    (1.1, {"unfreeze": 0.5, "augmentation": "flip-crop", "lr": 2e-4, "epochs": 30}),
 )
-"""Fine-tuning that usually does well, tried before anything is drawn at random."""
+"""Fine-tuning that usually does well, with AdamW on a cosine schedule, and how much of a
+fine-tuning's relief each is expected to give."""
+
+OVERHEAD = 0.1
+"""Seconds that a trial costs whatever it does."""
 
 SHORT = 8
-"""Epochs of a training that is tried where the default number does not fit the budget."""
+"""Epochs of a training from scratch that is tried before the default number."""
 
 DRAWS = 20
 """Random draws before the space is taken to hold nothing more that is affordable."""
 
 
 class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
-    """Chooses trials in three stages.
+    """Chooses trials by the expected relief from error per second.
 
-    1. Every backbone and depth at its preferred resolution, the cheapest first, frozen unless
-       it is trained from scratch; another head for the best of them, and other resolutions.
-    2. Fine-tuning of the best by a list of recipes.
-    3. Random draws from the whole space.
+    It begins with the cheapest network, frozen, at the largest resolution at which the budget
+    also lets it be fine-tuned. From then on, every candidate is weighed: what its kind took
+    from the best error so far in this run (or usually takes), over what it is predicted to
+    cost. Once the list is exhausted, it draws at random from the whole space.
 
     Each answer follows from the trials that ended before it, so that a replay of the same
     results makes the same choices.
@@ -62,52 +73,99 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         return {"status": "STOPPED"}
 
     def _candidates(self) -> Iterator[Values]:
-        frozen = {"unfreeze": 0.0, "head": "logistic"}
-        points = self._points(frozen)
-        first: dict[tuple[Any, ...], Values] = {}
-        for values in points:  # of each network, the preferred resolution comes first
-            first.setdefault((values["backbone"], values["depth"]), values)
-        preferred = sorted(first.values(), key=self._context.cost)
-        yield from preferred
-        best = self._best_networks()
-        for network in best:
-            yield self._complete({**network, "unfreeze": 0.0, "head": "linear-svm"})
-        if self._is_perfect():
-            return
-        for values in preferred:
-            if values["unfreeze"] > 0:
-                yield self._complete({**values, "epochs": SHORT})
-        if best:
-            for values in sorted(points, key=self._context.cost):
-                if all(values[name] == best[0][name] for name in ("backbone", "depth")):
-                    yield values
-        for recipe in RECIPES:
-            for network in best:
-                values = self._complete({**network, "head": "linear", **recipe})
-                if values["unfreeze"] > 0:
-                    yield values
+        ended = self._completed()
+        if any(trial.score >= 1 for trial in ended):
+            return  # the cheapest came first, and a tie goes to the cheaper model
+        points = self._points({"unfreeze": 0.0, "head": "logistic"})
+        preferred = self._preferred(points)
+        if not ended:
+            yield from self._openers(preferred, points)
+        reliefs = self._reliefs(preferred)
+        ranked = sorted(
+            self._weighed(points, preferred),
+            key=lambda found: (
+                -reliefs[found[0]] * found[1] / (OVERHEAD + self._context.cost(found[2]))
+            ),
+        )
+        yield from (values for _, _, values in ranked)
         for _ in range(DRAWS):
             drawn = self._random_values()
             if drawn is None:
                 return
             yield drawn
 
-    def _is_perfect(self) -> bool:
-        """Nothing can beat a perfect score, and a tie goes to the cheaper model."""
-        return any(trial.score is not None and trial.score >= 1 for trial in self._completed())
+    def _preferred(self, points: Sequence[Values]) -> list[Values]:
+        """Returns every network at its preferred resolution, the cheapest first."""
+        first: dict[tuple[Any, ...], Values] = {}
+        for values in points:  # of each network, the preferred resolution comes first
+            first.setdefault((values["backbone"], values["depth"]), values)
+        return sorted(first.values(), key=self._context.cost)
+
+    def _openers(self, preferred: Sequence[Values], points: Sequence[Values]) -> Iterator[Values]:
+        for network in preferred:
+            same = [each for each in points if _family(each) == _family(network)]
+            for values in [network, *sorted(same, key=lambda each: -each["resolution"])]:
+                tuned = self._complete({**values, "head": "linear", **RECIPES[0][1]})
+                smaller = values["resolution"] <= network["resolution"]
+                if smaller and self._context.cost(tuned) <= self._context.seconds_left(tuned):
+                    yield values
+            yield network
+
+    def _weighed(
+        self, points: Sequence[Values], preferred: Sequence[Values]
+    ) -> Iterator[tuple[str, float, Values]]:
+        """Yields candidates, each with its kind and its share of that kind's relief."""
+        for values in preferred:
+            if values["unfreeze"] > 0:
+                yield "scratch", 0.9, self._complete({**values, "epochs": SHORT})
+                yield "scratch", 1.0, values
+            else:
+                yield "network", 1.0, values
+        best = self._best_networks()
+        for network in best:
+            yield "head", 1.0, self._complete({**network, "unfreeze": 0.0, "head": "linear-svm"})
+        for values in points:
+            if best and _family(values) == _family(best[0]):
+                yield "resolution", 1.0, values
+        for network in best:
+            for values in points:
+                if _family(values) != _family(network):
+                    continue
+                size = (values["resolution"] / network["preferred"]) ** 0.5
+                for promise, recipe in RECIPES:
+                    tuned = self._complete({**values, "head": "linear", **recipe})
+                    if tuned["unfreeze"] > 0:
+                        yield "tune", promise * min(size, 1.1), tuned
+
+    def _reliefs(self, preferred: Sequence[Values]) -> dict[str, float]:
+        """Returns the relief to expect of each kind: the usual one, and this run's, averaged."""
+        usual = {_family(values): values for values in preferred}
+        seen: dict[str, list[float]] = {kind: [relief] for kind, relief in RELIEF.items()}
+        error = None
+        for trial in self._completed():
+            found = max(1 - trial.score, 1e-6)
+            if error is not None:
+                kind = _kind(trial.hyperparameters.values, usual)
+                seen[kind].append(max(0.0, (error - found) / error))
+            error = found if error is None else min(error, found)
+        return {kind: sum(values) / len(values) for kind, values in seen.items()}
 
     def _completed(self) -> list[Any]:
-        return [trial for trial in self.trials.values() if trial.status == "COMPLETED"]
+        ended = (self.trials[name] for name in self.end_order if name in self.trials)
+        return [t for t in ended if t.status == "COMPLETED" and t.score is not None]
 
     def _best_networks(self) -> list[Values]:
-        """Returns backbone, depth and resolution of the best completed trials."""
+        """Returns backbone, depth and preferred resolution of the best completed trials."""
+        points = self._points({"unfreeze": 0.0, "head": "logistic"})
+        preferred = {_family(each): each["resolution"] for each in self._preferred(points)}
         ranked = sorted(self._completed(), key=lambda trial: -trial.score)
-        networks: list[Values] = []
+        networks: dict[tuple[Any, ...], Values] = {}
         for trial in ranked:
-            network = {name: trial.hyperparameters.values[name] for name in BRANCHES}
-            if network not in networks:
-                networks.append(network)
-        return networks[:REFINED]
+            values = trial.hyperparameters.values
+            network = {name: values[name] for name in BRANCHES}
+            usual = preferred.get(_family(values), values["resolution"])
+            networks.setdefault(_family(values), {**network, "preferred": usual})
+        return list(networks.values())[:REFINED]
 
     def _points(self, given: Mapping[str, Any]) -> list[Values]:
         """Returns every network of the space, all else as `given` or by default."""
@@ -135,6 +193,21 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
             if _active(hp, values):
                 values[hp.name] = _value(hp, given)
         return values
+
+
+def _family(values: Mapping[str, Any]) -> tuple[Any, ...]:
+    return values["backbone"], values["depth"]
+
+
+def _kind(values: Mapping[str, Any], usual: Mapping[tuple[Any, ...], Values]) -> str:
+    preferred = usual[_family(values)]
+    if preferred["unfreeze"] > 0:
+        return "scratch"
+    if values["unfreeze"] > 0:
+        return "tune"
+    if values["head"] != preferred["head"]:
+        return "head"
+    return "network" if values["resolution"] == preferred["resolution"] else "resolution"
 
 
 def _active(hp: Any, values: Mapping[str, Any]) -> bool:

@@ -81,6 +81,29 @@ def test_judged_refitted_saved_and_loaded(name, make_data, tmp_path):
     assert (loaded.backbone, loaded.resolution) == (classifier.backbone, 8)
 
 
+@pytest.mark.parametrize("name", ["tuned", "tuned, then logistic"])
+def test_what_the_last_fold_left(name, make_data):
+    data = make_data()
+    trial = Trial(CONFIGURATIONS[name], data)
+    result = trial.judge()
+    model = trial.as_judged(result.temperature).model
+    _, validation = data.folds[-1]
+    predicted = predict(model, data.pixels, data.rows[validation]).argmax(axis=1)
+    assert np.mean(predicted == data.y[validation]) == pytest.approx(result.accuracy, abs=0.15)
+    refitted = trial.refit(result.temperature).model
+    fresh = Trial(result.params, data).refit(result.temperature).model
+    np.testing.assert_allclose(
+        predict(refitted, data.pixels, np.arange(10)),
+        predict(fresh, data.pixels, np.arange(10)),
+        atol=1e-3,
+    )
+
+
+def test_a_frozen_network_leaves_nothing_that_was_trained(make_data):
+    trial = Trial(CONFIGURATIONS["logistic"], make_data())
+    assert trial.as_judged(trial.judge().temperature) is None
+
+
 def test_the_same_trial_twice_gives_the_same(make_data):
     first, second = (Trial(CONFIGURATIONS["linear"], make_data()).judge() for _ in range(2))
     assert first.score == second.score

@@ -196,3 +196,20 @@ def test_a_search_in_which_every_trial_fails(digits, tmp_path):
     (run,) = list_runs(Workspace(tmp_path / "workspace"))
     assert run.state == "failed"
     assert len(run.leaderboard) == 8  # then it is given up
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fits", [True, False])
+def test_a_trained_winner_without_time_for_a_refit_is_kept_as_its_trial_left_it(
+    parts, tmp_path, monkeypatch, fits
+):
+    from automl.tuning.driver import Driver
+
+    monkeypatch.setattr(Driver, "refit_fits", lambda self, values: fits)
+    fixed = {"backbone": "small-cnn", "depth": 2, "resolution": 28, "epochs": 8}
+    run = automl.search(parts[0], test=parts[1], trials=1, fixed=fixed, workspace=tmp_path)
+    assert run.state == "completed"
+    assert any("as its trial left it" in note for note in run.record["notes"]) is not fits
+    assert run.details["metrics"]["test_images"] == len(parts[1])
+    left = {path.name for path in run.folder.iterdir()}
+    assert not left & {"trials", "winner"}
