@@ -38,7 +38,7 @@ SUFFIXES = frozenset(
     {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif"}
     | {".tiff", ".webp"}
 )
-"""Names that a folder is searched for; what is inside decides the rest."""
+"""Endings by which pictures are counted where nothing is opened."""
 
 GEOMETRY = "squash"
 """The only geometry so far: the whole picture resized to the model's height and width."""
@@ -100,7 +100,7 @@ def decode(
             if size is not None and rgb.size != (size[1], size[0]):
                 rgb = rgb.resize((size[1], size[0]), Image.Resampling.BICUBIC, reducing_gap=3.0)
             return np.asarray(rgb, dtype=np.uint8)
-        except (OSError, SyntaxError, ValueError, EOFError, IndexError, MemoryError) as error:
+        except Exception as error:  # decoders meet damaged bytes with errors of every kind
             raise ImageError(
                 f"expected a whole image, found {_name(source)} cut off or damaged ({error}); "
                 f"replace or remove it."

@@ -94,9 +94,3 @@ class Manifest:
     def write(self, version_directory: Path) -> None:
         """Writes the manifest into `version_directory`."""
         write_json(version_directory / MANIFEST, {"format": FORMAT, **asdict(self)})
-
-
-def _damaged(path: Path, error: Exception) -> WorkspaceError:
-    return WorkspaceError(
-        f"expected a readable manifest, found {path} damaged ({error}); export again."
-    )

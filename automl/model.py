@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import shutil
 import tempfile
@@ -11,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, TypedDict, cast
 
-from automl.errors import DataError, NotFoundError, UsageError
+from automl.errors import DataError, ImageError, NotFoundError, UsageError
 from automl.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 
     Pixels = NDArray[np.uint8]
     Image = str | os.PathLike[str] | bytes | Pixels
+
+logger = logging.getLogger(__name__)
 
 SAVED_MODEL = "saved_model.pb"
 SIGNATURE = "serving_default"
@@ -141,9 +144,11 @@ class Model:
     def evaluate(self, dataset: Dataset) -> Evaluation:
         """Measures the model on labelled pictures; classes are matched by name.
 
+        Pictures that cannot be read are left out, each with a warning that says why.
+
         Raises:
-            DataError: If the dataset has a class that the model does not know, or is empty.
-            ImageError: If a picture cannot be read.
+            DataError: If the dataset has a class that the model does not know, or holds no
+                picture that can be read.
         """
         import numpy as np
 
@@ -160,14 +165,31 @@ class Model:
         if not present:
             raise DataError("expected labelled images to evaluate on, found none; add some.")
         index = {i: self.labels.index(names[i]) for i in present}
-        y_true = np.array([index[int(i)] for i in dataset.y], np.int64)
-        probabilities = np.concatenate(
-            [
-                self.probabilities(self._decode(batch))
-                for batch in _batches(list(dataset.paths), _BATCH)
-            ]
-        )
-        return Evaluation.from_predictions(self.labels, y_true, probabilities, dataset.paths)
+        paths = dataset.paths
+        kept: list[int] = []
+        parts = []
+        # Pillow lets go of the interpreter while it decodes.
+        with ThreadPoolExecutor() as pool:
+            for start in range(0, len(paths), _BATCH):
+                read = enumerate(pool.map(self._readable, paths[start : start + _BATCH]), start)
+                found = [(row, pixels) for row, pixels in read if pixels is not None]
+                if found:
+                    kept += [row for row, _ in found]
+                    parts.append(self.probabilities(np.stack([pixels for _, pixels in found])))
+        if not kept:
+            raise DataError("expected pictures that can be read, found none; check the folder.")
+        y_true = np.array([index[int(i)] for i in dataset.y[kept]], np.int64)
+        shown = [paths[row] for row in kept]
+        return Evaluation.from_predictions(self.labels, y_true, np.concatenate(parts), shown)
+
+    def _readable(self, path: str) -> NDArray[np.uint8] | None:
+        from automl.images import decode
+
+        try:
+            return decode(path, (self.manifest.height, self.manifest.width))
+        except ImageError as error:
+            logger.warning("left out: %s", error)
+            return None
 
     def export(self, directory: str | os.PathLike[str]) -> Path:
         """Copies the SavedModel and its manifest to a new folder, whole or not at all.

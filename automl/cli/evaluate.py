@@ -76,12 +76,9 @@ def _model(run: str, workspace: str | None) -> Model:
 
     place = Workspace.find(workspace)
     try:
+        return load_model(run, workspace=place)
+    except NotFoundError:
         return find_run(place, run).best
-    except NotFoundError as error:
-        try:
-            return load_model(run, workspace=place)
-        except NotFoundError:
-            raise error from None
 
 
 def _save_pictures(evaluation: Evaluation, folder: Path) -> list[Path]:

@@ -123,6 +123,12 @@ class Dataset:
         return paths
 
     @property
+    def ids(self) -> list[str]:
+        """What identifies each image's content, reading the files if needed."""
+        ids: list[str] = self.with_ids().table.column("id").to_pylist()
+        return ids
+
+    @property
     def y(self) -> NDArray[np.int64]:
         """Class numbers `[N]`, positions in `labels`."""
         import numpy as np

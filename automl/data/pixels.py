@@ -97,7 +97,7 @@ def open_pixels(
 
 def _key(dataset: Dataset, side: int) -> str:
     digest = hashlib.sha256(f"{DECODER_VERSION} {GEOMETRY} {side}\n".encode())
-    for identity in dataset.table.column("id").to_pylist():
+    for identity in dataset.ids:
         digest.update(identity.encode())
     return digest.hexdigest()[:32]
 

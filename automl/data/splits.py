@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -26,7 +27,10 @@ VALIDATION_LIMIT = 10_000
 def train_test_rows(
     dataset: Dataset, train_size: float, stratify: bool, seed: int
 ) -> tuple[Rows, Rows]:
-    """Returns the row numbers of both parts, each sorted; stratified, both hold every class.
+    """Returns the row numbers of both parts, each sorted.
+
+    Copies of a picture (files of the same content) are on the same side. Stratified, both sides
+    hold every class of which there are two different pictures.
 
     Raises:
         UsageError: If `train_size` is not between 0 and 1.
@@ -36,29 +40,80 @@ def train_test_rows(
 
     if not 0 < train_size < 1:
         raise UsageError(f"expected a train_size between 0 and 1, found {train_size}; try 0.66.")
-    rows = np.arange(len(dataset))
-    count, least = int(train_size * len(rows)), 1
     if stratify:
         require_images_per_class(dataset, 2)
-        least = len(dataset.labels)  # scikit-learn wants both parts to have as many rows
-    count = max(least, min(count, len(rows) - least))
+    pictures = _Pictures(dataset.ids)
+    y = dataset.y[pictures.first]
+    numbers = np.arange(len(y))
+    alone = np.bincount(y)[y] < 2 if stratify and len(y) else np.zeros(len(y), bool)
+    count, least = int(train_size * len(y)) - int(alone.sum()), 1
+    if stratify:
+        least = len(np.unique(y[~alone]))  # scikit-learn wants both parts to have as many
+    splittable = int(np.sum(~alone))
+    count = max(least, min(count, splittable - least))
     try:
         train, test = train_test_split(
-            rows,
+            numbers[~alone],
             train_size=count,
-            test_size=len(rows) - count,
-            stratify=dataset.y if stratify else None,
+            test_size=splittable - count,
+            stratify=y[~alone] if stratify else None,
             random_state=seed,
         )
     except ValueError as error:
         raise DataError(
-            f"expected enough images to split {train_size:.0%} off, found {len(dataset)} in "
+            f"expected enough different images to split {train_size:.0%} off, found {len(y)} in "
             f"{len(dataset.labels)} classes; add images."
         ) from error
     if stratify:
-        train, test = _with_every_class(train, test, dataset.y)
-        test, train = _with_every_class(test, train, dataset.y)
-    return np.sort(train), np.sort(test)
+        train, test = _with_every_class(train, test, y)
+        test, train = _with_every_class(test, train, y)
+    return pictures.rows(np.concatenate([train, numbers[alone]])), pictures.rows(test)
+
+
+def validation_folds(
+    y: Rows, seed: int, ids: Sequence[str] | None = None
+) -> list[tuple[Rows, Rows]]:
+    """Returns (training rows, validation rows) pairs that trials are judged on.
+
+    Small sets get repeated stratified folds, since a dozen images decide nothing; large ones
+    a single stratified split. Copies of a picture are on the same side.
+
+    Args:
+        y: Class numbers `[N]`.
+        seed: 0 or more.
+        ids: What identifies each image's content; all differ where it is not given.
+    """
+    pictures = _Pictures([str(row) for row in range(len(y))] if ids is None else ids)
+    return [
+        (pictures.rows(train), pictures.rows(validation))
+        for train, validation in _folds(y[pictures.first], seed)
+    ]
+
+
+def _folds(y: Rows, seed: int) -> list[tuple[Rows, Rows]]:
+    from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, train_test_split
+
+    rows = np.arange(len(y))
+    most = int(np.bincount(y).max())
+    if len(y) >= SINGLE_FOLD_FROM and most >= 2:
+        frequent = np.bincount(y)[y] >= 2
+        least = len(np.unique(y[frequent]))  # scikit-learn wants an image of each class
+        held = max(least, min(len(y) // FOLDS, VALIDATION_LIMIT))
+        train, validation = train_test_split(
+            rows[frequent], test_size=held, stratify=y[frequent], random_state=seed
+        )
+        return [(np.concatenate([train, rows[~frequent]]), validation)]
+    repeats = 4 if len(y) <= 100 else 2 if len(y) <= 400 else 1
+    if most < 2:
+        plain = RepeatedKFold(n_splits=2, n_repeats=repeats, random_state=seed)
+        return list(plain.split(rows))
+    splitter = RepeatedStratifiedKFold(
+        n_splits=min(FOLDS, most), n_repeats=repeats, random_state=seed
+    )
+    with warnings.catch_warnings():
+        # A class with fewer images than folds is absent from some; the pooled score allows that.
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        return list(splitter.split(rows, y))
 
 
 def _with_every_class(rows: Rows, others: Rows, y: Rows) -> tuple[Rows, Rows]:
@@ -72,33 +127,21 @@ def _with_every_class(rows: Rows, others: Rows, y: Rows) -> tuple[Rows, Rows]:
     return np.concatenate([rows, moved]), np.setdiff1d(others, moved)
 
 
-def validation_folds(y: Rows, seed: int) -> list[tuple[Rows, Rows]]:
-    """Returns (training rows, validation rows) pairs that trials are judged on.
+class _Pictures:
+    """The different pictures among images, of which some may be copies of others.
 
-    Small sets get repeated stratified folds, since a dozen images decide nothing; large ones
-    a single stratified split.
-
-    Args:
-        y: Class numbers `[N]`.
-        seed: 0 or more.
+    Attributes:
+        first: The row of each picture's first image, ascending; its position is its number.
     """
-    from sklearn.model_selection import RepeatedStratifiedKFold, train_test_split
 
-    rows = np.arange(len(y))
-    if len(y) >= SINGLE_FOLD_FROM:
-        held = min(len(y) // FOLDS, VALIDATION_LIMIT)
-        frequent = np.bincount(y)[y] >= 2
-        train, validation = train_test_split(
-            rows[frequent], test_size=held, stratify=y[frequent], random_state=seed
-        )
-        return [(np.sort(np.concatenate([train, rows[~frequent]])), np.sort(validation))]
-    folds = int(min(FOLDS, np.bincount(y).max()))
-    repeats = 4 if len(y) <= 100 else 2 if len(y) <= 400 else 1
-    splitter = RepeatedStratifiedKFold(n_splits=folds, n_repeats=repeats, random_state=seed)
-    with warnings.catch_warnings():
-        # A class with fewer images than folds is absent from some; the pooled score allows that.
-        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
-        return list(splitter.split(rows, y))
+    def __init__(self, ids: Sequence[str]) -> None:
+        _, first, inverse = np.unique(np.array(ids, str), return_index=True, return_inverse=True)
+        self.first = np.sort(first)
+        self._number = np.searchsorted(self.first, first[inverse])
+
+    def rows(self, numbers: Rows) -> Rows:
+        """Returns the rows of all images of the pictures with these numbers, ascending."""
+        return np.flatnonzero(np.isin(self._number, numbers))
 
 
 def require_images_per_class(dataset: Dataset, least: int) -> None:

@@ -47,7 +47,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         self._size, self._seed, self._augmenter = min(batch_size, len(rows)), seed, augmenter
         self._views, self._step = views, len(inputs) // views
         self._epoch = -1
-        self.on_epoch_begin()
+        self.on_epoch_end()
 
     @property
     def num_batches(self) -> int:
@@ -55,16 +55,21 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         return len(self._rows) // self._size
 
     def __getitem__(self, index: int) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-        chosen = self._order[index * self._size : (index + 1) * self._size]
-        batch = self._inputs[self._rows[chosen] + self._step * self._view[chosen]]
+        epoch, order, view = self._drawn
+        chosen = order[index * self._size : (index + 1) * self._size]
+        batch = self._inputs[self._rows[chosen] + self._step * view[chosen]]
         if self._augmenter is not None:
-            step = self._epoch * self.num_batches + index
+            step = epoch * self.num_batches + index
             batch = self._augmenter(batch, (self._seed * 1_000_003 + step) % 2**31)
         return batch.astype(np.float32), self._y[chosen]
 
-    def on_epoch_begin(self) -> None:
-        """Draws the next epoch's order."""
+    def on_epoch_end(self) -> None:
+        """Draws the next epoch's order and views.
+
+        At the end and not at the beginning of an epoch, when Keras' loader has begun already.
+        """
         self._epoch += 1
         generator = np.random.default_rng((self._seed, self._epoch))
-        self._order = generator.permutation(len(self._rows))
-        self._view = generator.integers(self._views, size=len(self._rows))
+        order = generator.permutation(len(self._rows))
+        view = generator.integers(self._views, size=len(self._rows))
+        self._drawn = (self._epoch, order, view)

@@ -37,14 +37,21 @@ def forward(network: keras.Model, work: float, precision: Precision) -> Forward:
         work: Billion multiply-adds in all.
         precision: Of the computation; Keras computes in float32 whatever it says.
     """
-    import keras
-
-    if work >= WORTH and not keras.distribution.list_devices("gpu"):
+    if work >= WORTH and not _has_accelerator():
         runtimes = plugin_manager().runtimes
         compiled = runtimes[RUNTIME].compile(network, precision) if RUNTIME in runtimes else None
         if compiled is not None:
             return compiled
     return keras_forward(network)
+
+
+def _has_accelerator() -> bool:
+    import keras
+
+    try:
+        return bool(keras.distribution.list_devices("gpu"))
+    except AttributeError:  # a backend that cannot list them, of which no runtime takes models
+        return True
 
 
 def keras_forward(network: keras.Model) -> Forward:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -26,13 +27,23 @@ class Limits:
 
     Attributes:
         deadline: On `time.monotonic`'s clock.
-        cancelled: Asked between steps.
+        cancelled: Asked between steps, as the deadline is.
     """
 
     deadline: float = float("inf")
     cancelled: Callable[[], bool] = lambda: False
 
     def check(self) -> None:
-        """Raises TrialCancelledError if the trial has been cancelled."""
+        """Raises an error if the trial must end.
+
+        Raises:
+            TrialCancelledError: If it has been cancelled.
+            TrialDeadlineError: If its time is over.
+        """
         if self.cancelled():
             raise TrialCancelledError("expected to end by itself, found that it was stopped.")
+        if time.monotonic() > self.deadline:
+            raise TrialDeadlineError(
+                "expected to end in the time that is left, found it still running; give the "
+                "search a larger budget."
+            )

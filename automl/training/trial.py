@@ -45,6 +45,11 @@ if TYPE_CHECKING:
 ENOUGH_VALIDATION = 200
 """Validation images that suffice to judge a fine-tuned trial; fewer take another fold."""
 
+ABOVE_A_CUT = frozenset(
+    {"head", "C", "units", "dropout", "optimizer", "lr", "schedule", "epochs", "batch_size"}
+)
+"""Dimensions that change nothing about the activations below a cut."""
+
 
 @dataclass(frozen=True)
 class TrainingData:
@@ -125,7 +130,11 @@ def folds_to_train(folds: Sequence[tuple[Rows, Rows]]) -> int:
 def _judge(y: Rows, folds: Sequence[tuple[Rows, Rows]], logits: Sequence[Floats]) -> TrialResult:
     score, spread = out_of_fold_score(y, folds, logits)
     judged, values = np.concatenate([rows for _, rows in folds]), np.concatenate(logits)
-    temperature, log_loss = fit_temperature(y[judged], values, len(np.unique(judged)))
+    # A class that a fold had nothing to learn from says nothing about how sure the others are.
+    known = np.concatenate([np.isin(y[rows], y[train]) for train, rows in folds])
+    temperature, log_loss = fit_temperature(
+        y[judged[known]], values[known], len(np.unique(judged[known]))
+    )
     accuracy = float(np.mean(values.argmax(axis=1) == y[judged]))
     return TrialResult(score, spread, accuracy, log_loss, temperature, len(folds))
 
@@ -376,7 +385,8 @@ class Trial:
         share = float(params["unfreeze"])
         parts = cut(self._backbone, self.network, share) if self._pretrained else None
         views = views_within_limit(parts, len(data.rows), VIEWS) if parts else 0
-        if parts is None or views == 0:
+        makers = variations(policy, params, data.seed, max(2, views))
+        if parts is None or views < min(2, len(makers)):  # a single view would be no variation
             return TuningInputs(
                 data.pixels,
                 data.rows,
@@ -384,11 +394,10 @@ class Trial:
                 layers=policy.layers(params, data.seed),
                 augmenter=policy.augmenter(params, data.seed),
             )
-        lower, makers = parts.lower, variations(policy, params, data.seed, views)
-        own = {name: value for name, value in params.items() if name.startswith(policy.name)}
-        features = self._features_path()
+        lower, features = parts.lower, self._features_path()
+        below = {name: value for name, value in params.items() if name not in ABOVE_A_CUT}
         tag = hashlib.sha256(
-            json.dumps([share, policy.name, own, data.seed, len(makers)], sort_keys=True).encode()
+            json.dumps([below, data.seed, len(makers)], sort_keys=True, default=str).encode()
         ).hexdigest()[:16]
         values = activations(
             lambda: forward(lower, len(makers) * self._work(), "float32"),

@@ -24,6 +24,9 @@ from automl.workspace import Workspace, check_name
 
 DEFAULT_BUDGET = "10m"
 
+MAX_SEED = 2**32 - 2
+"""What scikit-learn and Keras Tuner take, to which strategies add one."""
+
 
 def search(
     dataset: Dataset | str | os.PathLike[str],
@@ -67,8 +70,8 @@ def search(
     pins = {key: str(value) for key, value in (fixed or {}).items()}
     if trials is not None and trials < 1:
         raise UsageError(f"expected one trial or more, found {trials}; correct it.")
-    if seed < 0:
-        raise UsageError(f"expected a seed of 0 or more, found {seed}; correct it.")
+    if not 0 <= seed <= MAX_SEED:
+        raise UsageError(f"expected a seed from 0 to {MAX_SEED}, found {seed}; correct it.")
     seconds = parse_duration(budget) if budget is not None else None
     if seconds is None and trials is None:
         seconds = parse_duration(DEFAULT_BUDGET)

@@ -17,6 +17,9 @@ GMACS_PER_SECOND = 50.0
 IMAGE_SECONDS = 1e-4
 """What an image costs whatever the network."""
 
+DECODING_SECONDS = 2e-3
+"""A guess for decoding one image."""
+
 TELLING_GMACS = 0.01
 """Networks smaller than this spend their time elsewhere and say nothing about others."""
 
@@ -46,6 +49,8 @@ class CostModel:
     images: int
     folds: int
     folds_to_train: int
+    _decoding: float | None = None
+    _decoded: set[int] = field(default_factory=set)
     _pace: dict[tuple[Any, ...], float] = field(default_factory=dict)
     _featured: set[tuple[Any, ...]] = field(default_factory=set)
     _activated: set[tuple[Any, ...]] = field(default_factory=set)
@@ -66,7 +71,7 @@ class CostModel:
 
     def trial_seconds(self, values: Mapping[str, Any]) -> float:
         """Returns the seconds that judging a configuration takes."""
-        seconds = 0.0
+        seconds = self._decoding_seconds(values)
         if self._starts_frozen(values) and self._network(values) not in self._featured:
             seconds += self._build_seconds(values) + self.images * self.image_seconds(values)
         if float(values["unfreeze"]) > 0:
@@ -88,6 +93,12 @@ class CostModel:
     def finish_seconds(self, values: Mapping[str, Any], test_images: int) -> float:
         """Returns the seconds for the export, its proof, the evaluation and the report."""
         return 6.0 + 12.0 * self.gmacs(values) + 1.5 * test_images * self.image_seconds(values)
+
+    def learn_decoding(self, side: int, seconds: float) -> None:
+        """Takes into account what decoding all images to `side` pixels took."""
+        if side not in self._decoded:
+            self._decoded.add(side)
+            self._decoding = seconds
 
     def learn(self, values: Mapping[str, Any], result: TrialResult) -> None:
         """Takes a finished trial's seconds into account."""
@@ -129,6 +140,11 @@ class CostModel:
     def _compile_seconds(self, values: Mapping[str, Any]) -> float:
         """Tracing a training step."""
         return min(3 + 8 * self.gmacs(values), 20.0)
+
+    def _decoding_seconds(self, values: Mapping[str, Any]) -> float:
+        if int(values["resolution"]) in self._decoded:
+            return 0.0
+        return self.images * DECODING_SECONDS if self._decoding is None else self._decoding
 
     def _activation_seconds(self, values: Mapping[str, Any]) -> float:
         """Running the blocks below a cut on every view of every image."""

@@ -68,7 +68,7 @@ class Driver:
     def prepare(self, dataset: Dataset, test: Dataset | None) -> None:
         """Declares the space, decodes the images and divides them."""
         settings = self._settings
-        side = typical_side(dataset)
+        side, begun = typical_side(dataset), time.monotonic()
         candidates, notes = find_candidates(self._manager, settings.pins, side)
         self._space = build_space(self._manager, candidates, settings.pins, side)
         self.prepared = prepare(
@@ -90,6 +90,7 @@ class Driver:
         self.costs = CostModel(
             self._manager, len(prepared.train), len(folds), folds_to_train(folds)
         )
+        self.costs.learn_decoding(int(self._space.values["resolution"]), time.monotonic() - begun)
         paths = prepared.images.paths
         unreadable = [
             {"path": paths[row], "reason": why} for row, why in prepared.unreadable.items()
@@ -153,13 +154,27 @@ class Driver:
         needed += self.costs.finish_seconds(values, len(self.prepared.test))
         return needed <= self._settings.budget - (time.time() - self._settings.began)
 
-    def training_data(self, side: int) -> dict[str, Any]:
-        """Returns what a worker needs to train at `side`×`side` pixels."""
-        prepared = self.prepared
+    def training_data(
+        self, side: int, stopped: Callable[[], bool] = lambda: False
+    ) -> dict[str, Any]:
+        """Returns what a worker needs to train at `side`×`side` pixels.
+
+        Raises:
+            TrialCancelledError: If the search was stopped while images had to be decoded.
+        """
+        prepared, begun = self.prepared, time.monotonic()
         total = len(prepared.images)
+
+        def progress(done: int) -> None:
+            if stopped():
+                raise TrialCancelledError("expected to end by itself, found that it was stopped.")
+            self._journal.show({"event": "decoding", "done": done, "total": total})
+
+        pixels = prepared.pixels(side, progress)
+        self.costs.learn_decoding(side, time.monotonic() - begun)
         return describe_training_data(
             self._journal.folder,
-            prepared.pixels(side, lambda done: self._show_decoding(done, total)),
+            pixels,
             len(prepared.images.labels),
             self._workspace.cache / "features",
             self._settings.seed,
@@ -169,17 +184,18 @@ class Driver:
         name, begun = str(trial.trial_id), time.monotonic()
         stage = "fine-tune" if float(values["unfreeze"]) > 0 else "frozen"
         self._journal.record("trial_started", trial=name, stage=stage, hyperparameters=values)
-        left = self._seconds_left(values)
-        # The first trial is begun whatever is left, and deserves a chance to end.
-        seconds = None if left == float("inf") else max(left, FIRST_SECONDS)
-        command = {
-            "do": "judge",
-            "params": values,
-            "data": self.training_data(int(values["resolution"])),
-            "seconds": seconds,
-            "checkpoint": str(self.checkpoint(name)),
-        }
         try:
+            data = self.training_data(int(values["resolution"]), self._stopped)
+            left = self._seconds_left(values)
+            # The first trial is begun whatever is left, and deserves a chance to end.
+            seconds = None if left == float("inf") else max(left, FIRST_SECONDS)
+            command = {
+                "do": "judge",
+                "params": values,
+                "data": data,
+                "seconds": seconds,
+                "checkpoint": str(self.checkpoint(name)),
+            }
             answer = self.worker.call(
                 command, lambda event: self._show(name, event), self._stopped, seconds
             )

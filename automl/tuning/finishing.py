@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import logging
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +25,8 @@ from automl.tuning.run import EVALUATION, REPORT
 from automl.tuning.settings import SearchSettings
 from automl.tuning.worker_process import WorkerProcess
 from automl.workspace import Workspace
+
+logger = logging.getLogger(__name__)
 
 PROOF_IMAGES = 32
 """Real images that an export is proved on."""
@@ -183,10 +186,14 @@ class Finishing:
         )
 
     def _report(self, evaluation: Evaluation) -> None:
+        """Writes the report; the model is registered by now, whatever becomes of that."""
         from automl.evaluation.report import write_report
 
-        state = self._journal.state
-        write_report(self._journal.folder / REPORT, state.record, state.leaderboard, evaluation)
+        state, path = self._journal.state, self._journal.folder / REPORT
+        try:
+            write_report(path, state.record, state.leaderboard, evaluation)
+        except OSError as error:
+            logger.warning("the report could not be written to %s: %s.", path, error)
 
 
 def _metrics(evaluation: Evaluation) -> dict[str, Any]:

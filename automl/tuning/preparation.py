@@ -121,7 +121,7 @@ def prepare(
         images,
         train,
         held_out,
-        validation_folds(images.y[train], seed),
+        validation_folds(images.y[train], seed, images.select(train).ids),
         pixels.unreadable,
         images.select(train).fingerprint,
         cache,

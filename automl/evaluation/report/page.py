@@ -92,6 +92,7 @@ def _head(run: RunRecord, evaluation: Evaluation) -> Html:
         "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
         f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
     )
+    version = run["versions"].get("automl-vision", "")
     title = f"{run['name']}: {percent(evaluation.balanced_accuracy)} class-averaged accuracy"
     return tag(
         "head",
@@ -99,9 +100,7 @@ def _head(run: RunRecord, evaluation: Evaluation) -> Html:
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag(
-            "meta", name="generator", content=f"automl {run['versions'].get('automl', '')}".strip()
-        ),
+        tag("meta", name="generator", content=f"automl {version}".strip()),
         tag("title", title),
         tag("link", rel="icon", href="data:,"),
         tag("style", Html(_asset("report.css"))),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import contextlib
-import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Doubles = NDArray[np.float64]
     Labels = NDArray[np.int64]
-
-logger = logging.getLogger(__name__)
 
 PATH = "path"
 """The value of `C` that stands for the whole regularisation path."""
@@ -111,25 +108,16 @@ class LinearEstimatorHead(EstimatorHead):
         """Yields scikit-learn's `coef_` and `intercept_`, float64, for each strength in turn."""
 
 
-@contextlib.contextmanager
-def convergence_logged(what: str) -> Iterator[None]:
-    """Logs a solver's warning that it was stopped early.
+def ignore_early_stops() -> None:
+    """Silences scikit-learn's warning that a solver was stopped before it converged.
 
     Such a model is a valid, slightly more regularised one, and is judged by its validation
-    score like any other, so nobody needs to act.
+    score like any other, so nobody needs to act. For good and not for a block of code: what
+    warnings are shown belongs to the whole process, and folds are fitted in threads.
     """
     from sklearn.exceptions import ConvergenceWarning
 
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        yield
-    for warning in caught:
-        if issubclass(warning.category, ConvergenceWarning):
-            logger.info("%s was stopped before it converged", what)
-        else:
-            warnings.warn_explicit(
-                warning.message, warning.category, warning.filename, warning.lineno
-            )
+    warnings.simplefilter("ignore", ConvergenceWarning)
 
 
 @contextlib.contextmanager

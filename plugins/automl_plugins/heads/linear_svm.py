@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from automl_plugins.heads.linear_estimator import LinearEstimatorHead, convergence_logged
+from automl_plugins.heads.linear_estimator import LinearEstimatorHead, ignore_early_stops
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,10 +40,10 @@ class LinearSVM(LinearEstimatorHead):
         # Both forms have the same solution. The dual one took half the time wherever there
         # are not many more rows than columns; beyond that it converges slowly.
         dual = rows < 2 * columns
+        ignore_early_stops()
         for strength in strengths:
             estimator = LinearSVC(
                 C=strength, class_weight="balanced", dual=dual, tol=TOLERANCE, random_state=seed
             )
-            with convergence_logged(f"the linear SVM with C={strength:g}"):
-                estimator.fit(doubles, labels)
+            estimator.fit(doubles, labels)
             yield estimator.coef_, estimator.intercept_

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from automl_plugins.heads.linear_estimator import LinearEstimatorHead, convergence_logged
+from automl_plugins.heads.linear_estimator import LinearEstimatorHead, ignore_early_stops
 
 if TYPE_CHECKING:
     import numpy as np
@@ -48,9 +48,9 @@ class Logistic(LinearEstimatorHead):
         estimator = LogisticRegression(
             class_weight="balanced", max_iter=iterations, tol=TOLERANCE, warm_start=True
         )
+        ignore_early_stops()
         for number, strength in enumerate([*before, *strengths]):
-            with convergence_logged(f"logistic regression with C={strength:g}"):
-                estimator.set_params(C=strength).fit(coordinates, labels)
+            estimator.set_params(C=strength).fit(coordinates, labels)
             if number < len(before):
                 continue
             yield estimator.coef_.astype(np.float64), estimator.intercept_.astype(np.float64)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from automl.components import ImageRecord, ImageSource
 from automl.errors import DataError
+from automl.workspace import MARKER
 
 
 class FolderSource(ImageSource):
@@ -46,7 +47,9 @@ class FolderSource(ImageSource):
 
 
 def _is_class(path: Path) -> bool:
-    return path.is_dir() and not path.name.startswith(".")
+    # A search that is begun among the class folders has its workspace beside them.
+    hidden = path.name.startswith(".") or (path / MARKER).is_file()
+    return path.is_dir() and not hidden
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -122,3 +122,37 @@ def test_images_that_are_required(counts, found):
     with pytest.raises(DataError, match=found):
         require_images_per_class(dataset(counts), 2)
     require_images_per_class(dataset([2, 2]), 2)
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.lists(st.integers(0, 30), min_size=12, max_size=60), SEEDS)
+def test_copies_of_a_picture_are_on_one_side(contents, seed):
+    ids = [f"{content:04}" for content in contents]
+    y = np.array([content % 2 for content in contents])
+    if min(len({c for c in contents if c % 2 == label}) for label in (0, 1)) < 2:
+        return
+    for train, validation in validation_folds(y, seed, ids):
+        assert sorted([*train, *validation]) == list(range(len(y)))
+        assert not {ids[row] for row in train} & {ids[row] for row in validation}
+
+
+def test_copied_files_are_on_one_side_of_a_split(tmp_path):
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        for number in range(12):
+            (tmp_path / label / f"{number}").write_bytes(f"{label}{number % 5}".encode())
+    whole = Dataset.from_folder(tmp_path)
+    for seed in range(10):
+        train, test = whole.split(0.7, seed=seed)
+        assert len(train) + len(test) == 24
+        assert not set(train.ids) & set(test.ids)
+        assert all(part.counts[label] for part in (train, test) for label in "ab")
+
+
+@pytest.mark.parametrize("counts", [[1, 1, 1], [2, 1, 1], [3] * 2000, [1] * 6000])
+def test_folds_of_many_tiny_classes(counts):
+    y = np.repeat(np.arange(len(counts)), counts)
+    for train, validation in validation_folds(y, 0):
+        assert len(train) > 0
+        assert len(validation) > 0
+        assert sorted([*train, *validation]) == list(range(len(y)))

@@ -16,7 +16,7 @@ def epochs(count, **options):
     seen = []
     for _ in range(count):
         seen.append([batches[index] for index in range(batches.num_batches)])
-        batches.on_epoch_begin()
+        batches.on_epoch_end()
     return seen
 
 

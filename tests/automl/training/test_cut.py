@@ -169,5 +169,5 @@ def test_an_epoch_takes_one_view_of_each_image():
         drawn = np.concatenate([batches[i][0] for i in range(batches.num_batches)]).astype(int)
         assert sorted(drawn % images) == list(range(images))
         seen.update(drawn.tolist())
-        batches.on_epoch_begin()
+        batches.on_epoch_end()
     assert len(seen) == images * views
