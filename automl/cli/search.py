@@ -28,6 +28,12 @@ from automl.cli.options import json_option, print_json, workspace_option
     help="Pin a dimension, such as backbone=resnet or lr=0.05x7,0.005x7,0.0005; repeatable.",
 )
 @click.option("--strategy", default="staged", show_default=True, help="How trials are chosen.")
+@click.option(
+    "--observe",
+    multiple=True,
+    metavar="NAME",
+    help="What watches the search, such as tensorboard or mlflow; repeatable.",
+)
 @workspace_option
 @json_option
 def command(
@@ -39,6 +45,7 @@ def command(
     seed: int,
     pairs: tuple[str, ...],
     strategy: str,
+    observe: tuple[str, ...],
     workspace: str | None,
     as_json: bool,
 ) -> None:
@@ -47,7 +54,7 @@ def command(
     A stratified fifth of the images (or --test) is held out and looked at once, at the end.
     Ctrl-C ends the search and keeps the best model so far.
     """
-    result = run(images, name, budget, trials, test, seed, pairs, strategy, workspace)
+    result = run(images, name, budget, trials, test, seed, pairs, strategy, workspace, observe)
     if as_json:
         print_json(as_object(result))
     else:
@@ -66,6 +73,7 @@ def run(
     pairs: tuple[str, ...],
     strategy: str,
     workspace: str | None,
+    observe: tuple[str, ...] = (),
 ) -> Any:
     """Runs a search in a process of its own; returns the run."""
     from automl.tuning.settings import SearchSettings, parse_duration, parse_pins, training_backend
@@ -83,6 +91,7 @@ def run(
         pins=parse_pins(pairs),
         strategy=strategy,
         backend=training_backend(),
+        observers=list(dict.fromkeys(observe)),
         command=["automl", *sys.argv[1:]],
         began=process_start(),
     )

@@ -4,6 +4,7 @@ from automl.components.augmentation import Augmentation
 from automl.components.backbone import Backbone, Weights
 from automl.components.compute import Compute, Task, TaskHandle
 from automl.components.head import AffineHead, EstimatorHead, FittedHead, Head, LayersHead
+from automl.components.observer import Observer, Watch
 from automl.components.runtime import Forward, LoadedModel, Precision, Runtime
 from automl.components.source import FoundImage, ImageRecord, ImageSource, SearchProvider
 from automl.components.strategy import Strategy, StrategyContext
@@ -25,6 +26,7 @@ __all__ = [
     "ImageSource",
     "LayersHead",
     "LoadedModel",
+    "Observer",
     "Precision",
     "Runtime",
     "SearchProvider",
@@ -33,5 +35,6 @@ __all__ = [
     "Target",
     "Task",
     "TaskHandle",
+    "Watch",
     "Weights",
 ]

@@ -85,8 +85,10 @@ class Registry(Generic[C]):
             near = difflib.get_close_matches(name, self._components, n=1)
             advice = f"did you mean {near[0]!r}?" if near else "see `automl plugins list`."
             known = ", ".join(self._components) or "none"
+            article = "an" if self.kind[0] in "aeiou" else "a"
             raise UsageError(
-                f"expected a {self.kind} that is installed ({known}), found {name!r}; {advice}"
+                f"expected {article} {self.kind} that is installed ({known}), found {name!r}; "
+                f"{advice}"
             ) from None
 
     def __contains__(self, name: object) -> bool:

@@ -8,6 +8,7 @@ from automl.testing.augmentation import check_augmentation
 from automl.testing.backbone import check_backbone
 from automl.testing.compute import check_compute
 from automl.testing.head import check_head
+from automl.testing.observer import check_observer
 from automl.testing.plugin import check_plugin
 from automl.testing.runtime import check_runtime
 from automl.testing.source import check_image_source
@@ -19,6 +20,7 @@ __all__ = [
     "check_compute",
     "check_head",
     "check_image_source",
+    "check_observer",
     "check_plugin",
     "check_runtime",
     "check_strategy",

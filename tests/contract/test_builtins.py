@@ -53,6 +53,12 @@ def check_runtime(runtime: Any, place: Path) -> None:
     testing.check_runtime(runtime, place / "1")
 
 
+def check_observer(observer: Any, place: Path) -> None:
+    if observer.name == "mlflow":
+        pytest.importorskip("mlflow", reason="MLflow is not installed: pip install -e '.[mlflow]'")
+    testing.check_observer(observer)
+
+
 CHECKS: dict[str, Callable[[Any, Path], None]] = {
     "automl_image_sources": check_source,
     "automl_backbones": lambda component, place: testing.check_backbone(component),
@@ -61,6 +67,7 @@ CHECKS: dict[str, Callable[[Any, Path], None]] = {
     "automl_strategies": lambda component, place: testing.check_strategy(component),
     "automl_compute": lambda component, place: testing.check_compute(component),
     "automl_runtimes": check_runtime,
+    "automl_observers": check_observer,
 }
 
 

@@ -20,9 +20,11 @@ from automl.components import (
     ImageRecord,
     ImageSource,
     LayersHead,
+    Observer,
     Strategy,
     Task,
     TaskHandle,
+    Watch,
 )
 from automl.errors import DataError
 
@@ -399,6 +401,62 @@ class Pretending(Compute):
 def test_a_compute_that_runs_nothing_is_found_out():
     with pytest.raises(AssertionError, match="to report exit status 7, found 0"):
         testing.check_compute(Pretending())
+
+
+class Counting(Watch):
+    """Keeps the contract; the observers below each break it in one way."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def run_started(self, run):
+        (self.folder / "count").write_text("0")
+
+
+class Counter(Observer):
+    name = "counter"
+
+    def watch(self, folder, workspace):
+        return Counting(folder)
+
+
+class Hasty(Counter):
+    def watch(self, folder, workspace):
+        folder.mkdir(parents=True)
+        return Counting(folder)
+
+
+class Sharing(Counter):
+    def __init__(self) -> None:
+        self.one = Counting(Path())
+
+    def watch(self, folder, workspace):
+        return self.one
+
+
+class Rounding(Counting):
+    def trial_finished(self, run, trial):
+        round(trial["score"], 2)  # a failed trial has none
+
+
+class Rounder(Counter):
+    def watch(self, folder, workspace):
+        return Rounding(folder)
+
+
+@pytest.mark.parametrize(
+    ("observer", "sentence"),
+    [
+        (Hasty(), "to write nothing before run_started"),
+        (Sharing(), "a Watch of its own for each run"),
+        (Rounder(), "expected counter to take trial_finished, found TypeError"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_observers_that_break_the_contract(observer: Observer, sentence: str):
+    testing.check_observer(Counter())
+    with pytest.raises(AssertionError, match=sentence):
+        testing.check_observer(observer)
 
 
 @pytest.mark.parametrize(

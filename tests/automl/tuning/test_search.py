@@ -160,6 +160,7 @@ def test_a_run_whose_process_is_gone_has_failed(run, tmp_path):
         {"budget": "soon"},
         {"name": "a/b"},
         {"strategy": "stagd"},
+        {"observe": "tensorbord"},
         {"fixed": {"backbone": "pixel"}},
     ],
     ids=str,
