@@ -308,3 +308,13 @@ def test_a_header_says_what_is_stored():
 def test_an_encoded_png_decodes_to_itself():
     pixels = np.random.default_rng(0).integers(0, 256, (20, 30, 3), dtype=np.uint8)
     np.testing.assert_array_equal(images.decode(images.encode_png(pixels)), pixels)
+
+
+@pytest.mark.parametrize("error", [RuntimeError, OverflowError, ZeroDivisionError])
+def test_whatever_a_decoder_makes_of_damaged_bytes_is_one_sentence(monkeypatch, error):
+    def load(self):
+        raise error("deep inside")
+
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", load)
+    with pytest.raises(ImageError, match="cut off or damaged"):
+        images.decode(encoded(30, 20), (8, 8))

@@ -82,6 +82,23 @@ def test_evaluate_matches_classes_by_name(
         colour_model.evaluate(unknown)
 
 
+def test_evaluate_leaves_out_what_it_cannot_read_and_says_so(
+    colour_model: Model,
+    colour_images: dict[str, Path],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    (tmp_path / "Thumbs.db").write_bytes(b"no picture")
+    rows = [tmp_path / "Thumbs.db", colour_images["rot"]]
+    dataset = Dataset.from_records(ImageRecord(path, "rot") for path in rows)
+    evaluation = colour_model.evaluate(dataset)
+    assert evaluation.test_images == 1
+    assert evaluation.accuracy == 1
+    assert "Thumbs.db" in caplog.text
+    with pytest.raises(DataError, match="found none"):
+        colour_model.evaluate(dataset.select([0]))
+
+
 def test_an_exported_copy_predicts_the_same(
     colour_model: Model, colour_images: dict[str, Path], tmp_path: Path
 ) -> None:

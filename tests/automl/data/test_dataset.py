@@ -13,6 +13,7 @@ from automl import Dataset
 from automl.components import ImageRecord
 from automl.data.pixels import open_pixels
 from automl.errors import DataError
+from automl.workspace import Workspace
 
 
 def picture(path, value=0):
@@ -203,3 +204,11 @@ class TestSplit:
         train, test = Dataset.from_folder(folder).split(0.5, stratify=False, seed=1)
         assert len(train) == len(test) == 10
         assert np.ptp(list(train.counts.values())) > 0
+
+
+def test_a_workspace_among_the_class_folders_is_no_class(tmp_path):
+    for label in ("cat", "dog"):
+        (tmp_path / label).mkdir()
+        (tmp_path / label / "1.jpg").touch()
+    Workspace.find(tmp_path / "automl-workspace")
+    assert Dataset.from_folder(tmp_path).labels == ("cat", "dog")

@@ -171,3 +171,20 @@ def test_an_epoch_takes_one_view_of_each_image():
         seen.update(drawn.tolist())
         batches.on_epoch_end()
     assert len(seen) == images * views
+
+
+@pytest.mark.slow
+def test_activations_are_told_apart_by_everything_that_makes_them(make_data):
+    data, seen = make_data(side=32, images=20), set()
+    for changes in (
+        {},
+        {"unfreeze": 0.5},
+        {"augmentation": "flip-crop", "flip_crop_margin": 0.05},
+        {"augmentation": "flip-crop", "flip_crop_margin": 0.4},
+    ):
+        Trial({**TUNED, **changes, "epochs": 1}, data).refit(1.0)
+        found = set(data.cache.glob("*-*.npy"))
+        assert len(found - seen) == 1
+        seen = found
+    Trial({**TUNED, "epochs": 2, "lr": 0.01, "batch_size": 8}, data).refit(1.0)
+    assert set(data.cache.glob("*-*.npy")) == seen

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from automl.components import EstimatorHead
+from automl.data.splits import validation_folds
 from automl.errors import TrialError, UsageError
 from automl.plugins import plugin_manager
 from automl.training.classifier import load_classifier
@@ -247,3 +249,22 @@ def test_fine_tuning_a_pretrained_network(make_data, tmp_path):
     classifier.save(tmp_path / "classifier")
     loaded = load_classifier(tmp_path / "classifier")
     np.testing.assert_allclose(predict(loaded.model, data.pixels, rows), logits, atol=1e-4)
+
+
+def test_a_time_that_is_over_ends_the_work_between_steps(make_data):
+    for name in ("logistic", "linear"):
+        with pytest.raises(TrialDeadlineError, match="larger budget"):
+            Trial(CONFIGURATIONS[name], make_data(), Limits(time.monotonic() - 1)).judge()
+
+
+def test_a_class_that_a_fold_could_not_learn_does_not_spoil_the_temperature(make_data):
+    def judged(tiny):
+        data = make_data()
+        y = data.y.copy()
+        y[tiny] = 4  # a class of as many images as there are numbers here
+        folds = validation_folds(y, 0)[:5]
+        data = dataclasses.replace(data, y=y, classes=5, folds=folds)
+        return Trial(CONFIGURATIONS["logistic"], data).judge()
+
+    assert judged([3, 7]).temperature == pytest.approx(judged([]).temperature, rel=0.5)
+    assert judged([3, 7]).log_loss < 3 * judged([]).log_loss
