@@ -19,7 +19,7 @@ from automl.cli.options import json_option, print_json, workspace_option
 @click.option("--budget", metavar="TIME", help="Time for all of it, as 90s, 3m, 1h  [default: 10m]")
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="The most trials.")
 @click.option("--test", metavar="DIR", type=click.Path(), help="Held-out images of your own.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 2), default=0, show_default=True)
 @click.option(
     "--set",
     "pairs",

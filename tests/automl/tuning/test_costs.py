@@ -19,9 +19,7 @@ def costs():
 
 
 def result(features=0.0, fold=1.0, folds=5):
-    return TrialResult(
-        0.5, 0.1, 0.5, 1.0, 1.0, folds, features_seconds=features, fold_seconds=fold
-    )
+    return TrialResult(0.5, 0.1, 0.5, 1.0, 1.0, folds, features_seconds=features, fold_seconds=fold)
 
 
 @pytest.mark.parametrize(

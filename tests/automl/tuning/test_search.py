@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
+import signal
 
 import numpy as np
 import psutil
@@ -214,3 +216,39 @@ def test_a_trained_winner_without_time_for_a_refit_is_kept_as_its_trial_left_it(
     assert run.details["metrics"]["test_images"] == len(parts[1])
     left = {path.name for path in run.folder.iterdir()}
     assert not left & {"trials", "winner"}
+
+
+def test_ctrl_c_while_a_further_resolution_is_decoded_keeps_the_best_so_far(parts, tmp_path):
+    class Impatient(Watch):
+        def update(self, event, state):
+            super().update(event, state)
+            if event["event"] == "decoding" and state.leaderboard:
+                os.kill(os.getpid(), signal.SIGINT)
+
+    watch = Impatient()
+    run = automl.search(
+        parts[0],
+        test=parts[1],
+        trials=9,
+        fixed={"backbone": "pixels", "head": "logistic"},
+        workspace=tmp_path,
+        progress=watch,
+    )
+    assert run.state == "completed"
+    assert "stopped" in [row["status"] for row in run.leaderboard]
+
+
+def test_a_report_that_cannot_be_written_costs_no_model(parts, tmp_path, monkeypatch, caplog):
+    def full(*arguments):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("automl.evaluation.report.write_report", full)
+    run = automl.search(parts[0], trials=1, fixed=PIXELS, workspace=tmp_path)
+    assert run.state == "completed"
+    assert run.best.labels == ("0", "1", "2", "3")
+    assert "report could not be written" in caplog.text
+
+
+def test_a_seed_that_libraries_cannot_take_is_refused(parts, tmp_path):
+    with pytest.raises(UsageError, match="found 5000000000"):
+        automl.search(parts[0], seed=5_000_000_000, workspace=tmp_path)
