@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import subprocess
 import sys
@@ -17,6 +18,15 @@ from automl.workspace import Workspace
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+
+@pytest.fixture(autouse=True)
+def automl_logger() -> Iterator[None]:
+    """Takes back what the command line does to the logger, which belongs to the whole process."""
+    yield
+    log = logging.getLogger("automl")
+    log.handlers.clear()
+    log.propagate = True
 
 
 @pytest.fixture(scope="session")

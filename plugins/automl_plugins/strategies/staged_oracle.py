@@ -218,5 +218,6 @@ def _value(hp: Any, given: Mapping[str, Any]) -> Any:
     if hp.name not in given or isinstance(hp, keras_tuner.engine.hyperparameters.Fixed):
         return hp.default
     wanted = given[hp.name]
-    options = getattr(hp, "values", None)
-    return wanted if options is None or wanted in options else hp.default
+    # Keras Tuner gives a range samples of itself as `values`; any number in it will do.
+    offered = not isinstance(hp, keras_tuner.engine.hyperparameters.Choice) or wanted in hp.values
+    return wanted if offered else hp.default

@@ -128,6 +128,12 @@ def test_the_best_networks_are_tuned():
     assert (tuned[0]["backbone"], tuned[0]["depth"]) == ("efficientnet-lite", 1)
 
 
+def test_networks_are_tuned_as_the_recipes_say():
+    made = search({"backbone": "efficientnet-lite", "depth": "0"})
+    tuned = [values for values in made if values["unfreeze"] > 0]
+    assert {(values["unfreeze"], values["lr"]) for values in tuned} >= {(0.25, 1e-3), (0.5, 5e-4)}
+
+
 def test_only_what_is_affordable_is_proposed():
     made = search(affordable=lambda values: cost(values) < 1)
     assert made
