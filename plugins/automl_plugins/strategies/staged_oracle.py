@@ -16,7 +16,7 @@ BRANCHES = ("backbone", "depth", "resolution")
 REFINED = 2
 """How many of the best networks get a second head, and are fine-tuned."""
 
-RELIEF = {"network": 0.2, "tune": 0.5, "scratch": 0.5, "head": 0.05, "resolution": 0.05}
+RELIEF = {"network": 0.2, "tune": 0.5, "scratch": 0.5, "head": 0.03, "resolution": 0.05}
 """The share of the best error so far that a kind of trial is expected to take away, until this
 run has shown its own. Kinds: another frozen network, fine-tuning of one, a network trained from
 scratch, another head, another resolution."""
