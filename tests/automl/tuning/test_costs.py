@@ -15,7 +15,9 @@ TUNED = {**LITE, "head": "linear", "unfreeze": 0.5, "epochs": 10}
 
 @pytest.fixture
 def costs():
-    return CostModel(plugin_manager(), images=1000, folds=5, folds_to_train=2)
+    model = CostModel(plugin_manager(), images=1000, folds=5, folds_to_train=2)
+    model.learn_decoding(224, 4.0)
+    return model
 
 
 def result(features=0.0, fold=1.0, folds=5):
@@ -51,6 +53,14 @@ def test_features_are_paid_for_once(costs):
     costs.learn(FROZEN, result(features=30.0, fold=0.5))
     assert costs.trial_seconds(FROZEN) == pytest.approx(2.5)
     assert costs.trial_seconds({**FROZEN, "head": "linear-svm"}) < before
+
+
+def test_another_resolution_is_decoded_first(costs):
+    costs.learn(FROZEN, result(features=30.0))
+    smaller = {**FROZEN, "resolution": 192}
+    before = costs.trial_seconds(smaller)
+    costs.learn_decoding(192, 3.0)
+    assert costs.trial_seconds(smaller) == pytest.approx(before - 4.0)
 
 
 def test_a_measured_pace_holds_for_other_networks_too(costs):
