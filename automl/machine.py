@@ -6,10 +6,12 @@ import os
 import platform
 import shutil
 import subprocess
+import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from automl.cache import Cache
 from automl.components import Backbone, Weights
 from automl.plugins import plugin_manager
 from automl.workspace import Workspace
@@ -36,6 +38,7 @@ def describe(workspace: str | None = None) -> dict[str, Any]:
     # The workspace may not have been made yet; its disk is that of the nearest folder there.
     nearest = next(folder for folder in (place.root, *place.root.parents) if folder.is_dir())
     disk = shutil.disk_usage(nearest)
+    cache = Cache(place.cache, time.time())
     return {
         "python": platform.python_version(),
         "platform": platform.platform(terse=True),
@@ -45,6 +48,7 @@ def describe(workspace: str | None = None) -> dict[str, Any]:
         "gpus": gpus(),
         "disk": {"path": str(nearest), "total": disk.total, "free": disk.free},
         "workspace": {"path": str(place.root), "exists": place.exists()},
+        "cache": {"path": str(cache.root), "size": cache.size(), "limit": cache.limit},
         "weights": weights(),
     }
 

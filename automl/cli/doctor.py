@@ -52,6 +52,8 @@ def _versions(found: dict[str, Any]) -> Iterator[tuple[str, str | None]]:
 
 
 def _machine(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    from automl.cache import readable
+
     yield "processor", f"{found['cpu']['cores']} cores, {found['cpu']['name']}"
     memory = found["memory"]
     yield "memory", f"{_size(memory['available'])} free of {_size(memory['total'])}"
@@ -61,6 +63,8 @@ def _machine(found: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "GPU", "none found"
     place = found["workspace"]
     yield "workspace", place["path"] + ("" if place["exists"] else " (not made yet)")
+    cache = found["cache"]
+    yield "cache", f"{readable(cache['size'])} of at most {readable(cache['limit'])}"
     yield "disk", f"{_size(found['disk']['free'])} free of {_size(found['disk']['total'])}"
 
 

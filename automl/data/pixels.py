@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import json
+import math
 import os
 import re
 from collections import deque
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from automl.cache import Cache
 from automl.errors import ImageError
-from automl.files import replacing, write_json
 from automl.images import DECODER_VERSION, GEOMETRY, decode
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Pixels:
 def open_pixels(
     dataset: Dataset,
     side: int,
-    cache: Path,
+    cache: Cache,
     progress: Callable[[int], None] | None = None,
 ) -> Pixels:
     """Returns the dataset's images at `side`×`side` pixels, decoding them if needed.
@@ -62,31 +62,30 @@ def open_pixels(
     Args:
         dataset: Its images; unreadable ones become rows of zeros and are listed.
         side: In pixels.
-        cache: The folder that keeps the files.
+        cache: Keeps the file, whatever its limit: nothing can be done without.
         progress: Called with the number of images done so far.
 
     Raises:
-        OSError: If the cache cannot be written.
+        WorkspaceError: If the cache cannot be written.
     """
     dataset = dataset.with_ids()
     key = _key(dataset, side)
-    path, listing = cache / f"{key}.npy", cache / f"{key}.json"
+    path = cache.pixels / f"{key}.npy"
     shape = (len(dataset), side, side, 3)
-    cached = _read(path, listing, shape)
+    cached = _read(cache, path, shape)
     if cached is None:
-        unreadable: dict[int, str] = {}
-        with replacing(path) as file:
+        cached = {}
+        cache.require_room(path, math.prod(shape))
+        with cache.writing(path, {"unreadable": cached}) as file:
             header = {"descr": "|u1", "fortran_order": False, "shape": shape}
             np.lib.format.write_array_header_1_0(file, header)
             for row, image in enumerate(_decoded(dataset.paths, side)):
                 if isinstance(image, str):
-                    unreadable[row] = image
+                    cached[row] = image
                     image = np.zeros((side, side, 3), np.uint8)
                 file.write(image.tobytes())
                 if progress is not None:
                     progress(row + 1)
-        write_json(listing, {"unreadable": {str(row): why for row, why in unreadable.items()}})
-        cached = unreadable
     else:
         # The same images may lie elsewhere by now, and the reasons name files.
         for row, reason in cached.items():
@@ -102,13 +101,12 @@ def _key(dataset: Dataset, side: int) -> str:
     return digest.hexdigest()[:32]
 
 
-def _read(path: Path, listing: Path, shape: tuple[int, ...]) -> dict[int, str] | None:
-    """Returns what a whole cache file lists as unreadable; `None` where it must be made anew."""
+def _read(cache: Cache, path: Path, shape: tuple[int, ...]) -> dict[int, str] | None:
+    """Returns what a sound cache file lists as unreadable; `None` where it must be made anew."""
     try:
-        unreadable = json.loads(listing.read_text(encoding="utf-8"))["unreadable"]
+        unreadable = (cache.read(path) or {})["unreadable"]
         if np.load(path, mmap_mode="r").shape != shape:
             return None
-        os.utime(path)
         return {int(row): str(why) for row, why in unreadable.items()}
     except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError):
         return None

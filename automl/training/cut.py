@@ -8,16 +8,18 @@ the blocks above are trained on them alone.
 from __future__ import annotations
 
 import itertools
+import logging
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 
+from automl.cache import Cache
 from automl.components import Augmentation, Backbone, Forward
-from automl.files import replacing
+from automl.errors import TrialError, WorkspaceError
 from automl.training.forward import BATCH
 
 if TYPE_CHECKING:
@@ -30,11 +32,10 @@ if TYPE_CHECKING:
 VIEWS = 4
 """How many versions of an image are kept: itself, and augmented ones."""
 
-LIMIT = 4 * 2**30
-"""The most bytes of activations; more than that takes fewer views, and then no cut."""
-
 TRIES = 12
 """Layers that are tried as the cut, going down from the first trained block."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -78,10 +79,17 @@ def cut(backbone: Backbone, network: keras.Model, share: float) -> Cut | None:
     return None
 
 
-def views_within_limit(cut: Cut, images: int, wanted: int) -> int:
-    """Returns how many views' activations may be kept; 0 for none."""
+def views_within_limit(cut: Cut, images: int, wanted: int, fits: Callable[[int, int], bool]) -> int:
+    """Returns how many views' activations may be kept; 0 for none.
+
+    Args:
+        cut: Where the activations are.
+        images: How many have views.
+        wanted: The most views.
+        fits: Says of views and their bytes whether there is room.
+    """
     each = images * 2 * int(math.prod(cut.lower.output_shape[1:]))
-    return int(min(wanted, LIMIT // max(1, each)))
+    return next((views for views in range(wanted, 0, -1) if fits(views, views * each)), 0)
 
 
 def activations(
@@ -89,10 +97,11 @@ def activations(
     pixels: NDArray[np.uint8],
     rows: Rows,
     variations: Sequence[Callable[[NDArray[np.uint8], int], Floats]],
-    cached: Path,
+    cache: Cache,
+    path: Path,
     progress: Callable[[int], None],
-) -> NDArray[np.floating[Any]]:
-    """Returns the activations of `pixels[rows]`, from the file `cached` where it holds them.
+) -> NDArray[np.floating[Any]] | None:
+    """Returns the activations of `pixels[rows]`, from the cache's file `path` where it holds them.
 
     Args:
         make_forward: Makes the lower part ready to run; not called where the cache answers.
@@ -100,42 +109,38 @@ def activations(
         rows: Row numbers `[N]`.
         variations: For each view, what makes float32 `[n, side, side, 3]` of uint8 pixels and
             a seed.
-        cached: The cache file for exactly these activations.
+        cache: Keeps the file.
+        path: The cache file for exactly these activations.
         progress: Called with the number of images done so far, over all views.
 
     Returns:
         float16 `[V * N, ...]`, memory-mapped, one view after another; float32 where the values
-        do not fit that.
+        do not fit that. `None` where the file has no room or cannot be written.
+
+    Raises:
+        TrialError: If the network returns what is not finite.
     """
     count = len(variations) * len(rows)
-    kept = _load(cached, count)
+    kept = _load(cache, path, count)
     if kept is not None:
         return kept
     forward = make_forward()
     for kind in (np.float16, np.float32):
-        done = 0
-        with replacing(cached) as file:
-            for outputs in forward(_batches(pixels, rows, variations)):
-                with np.errstate(over="ignore"):  # it shows below
-                    values = outputs.astype(kind)
-                if not np.isfinite(values).all():
-                    break
-                if not done:
-                    shape = (count, *outputs.shape[1:])
-                    header = {
-                        "descr": np.dtype(kind).str,
-                        "fortran_order": False,
-                        "shape": shape,
-                    }
-                    np.lib.format.write_array_header_1_0(file, header)
-                file.write(values.tobytes())
-                done += len(values)
-                progress(done)
-        if done == count:
-            break
-    found = _load(cached, count)
-    assert found is not None
-    return found
+        outputs = forward(_batches(pixels, rows, variations))
+        first = next(outputs)
+        size = count * math.prod(first.shape[1:]) * np.dtype(kind).itemsize
+        if not cache.make_room(path, size):
+            return None
+        try:
+            with cache.writing(path) as file:
+                _write(file, itertools.chain([first], outputs), count, kind, progress)
+        except OverflowError:
+            continue
+        except WorkspaceError as error:
+            logger.warning("activations are done without: %s", error)
+            return None
+        return _load(cache, path, count)
+    raise TrialError("expected finite activations, found others; use other weights.")
 
 
 def variations(
@@ -175,9 +180,38 @@ def _batches(
             yield vary(pixels[rows[start : start + BATCH]], next(seeds))
 
 
-def _load(cached: Path, count: int) -> NDArray[np.floating[Any]] | None:
+def _write(
+    file: IO[bytes],
+    outputs: Iterable[Floats],
+    count: int,
+    kind: type[np.floating[Any]],
+    progress: Callable[[int], None],
+) -> None:
+    """Writes `outputs`, `count` rows in all, as an array of `kind`.
+
+    Raises:
+        OverflowError: If a value is beyond that.
+    """
+    done = 0
+    for batch in outputs:
+        with np.errstate(over="ignore"):  # it shows below
+            values = batch.astype(kind)
+        if not np.isfinite(values).all():
+            raise OverflowError
+        if not done:
+            shape = (count, *values.shape[1:])
+            header = {"descr": np.dtype(kind).str, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(file, header)
+        file.write(values.tobytes())
+        done += len(values)
+        progress(done)
+
+
+def _load(cache: Cache, path: Path, count: int) -> NDArray[np.floating[Any]] | None:
+    if cache.read(path) is None:
+        return None
     try:
-        values: NDArray[np.floating[Any]] = np.load(cached, mmap_mode="r")
+        values: NDArray[np.floating[Any]] = np.load(path, mmap_mode="r")
     except (OSError, ValueError, EOFError):
         return None
     return values if len(values) == count else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,14 +12,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from automl.cache import Cache
 from automl.components import Forward, Precision
-from automl.files import replacing
+from automl.errors import WorkspaceError
 from automl.training.forward import run
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from automl.components import Backbone
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -54,36 +57,49 @@ def compute_features(
     network: Callable[[], Forward],
     pixels: NDArray[np.uint8],
     rows: NDArray[np.int64],
-    cached: Path,
+    cache: Cache,
+    path: Path,
     progress: Callable[[int], None],
 ) -> Features:
-    """Returns the features of `pixels[rows]`, from the file `cached` where it holds them.
+    """Returns the features of `pixels[rows]`, from the cache's file `path` where it holds them.
 
-    Features that are larger than the pictures they come from are not worth a file and are
-    computed each time.
+    Features that are larger than the pictures they come from are not worth a file, and those for
+    which the cache has no room get none; they are computed each time.
 
     Args:
         network: Makes the network ready to run; not called where the cache answers.
         pixels: uint8 `[M, side, side, 3]`.
         rows: Row numbers `[N]`.
-        cached: The cache file for exactly these features.
+        cache: Keeps the file.
+        path: The cache file for exactly these features.
         progress: Called with the number of images done so far.
     """
-    try:
-        values = np.load(cached)
-        if values.shape[0] == len(rows) and np.isfinite(values).all():
-            os.utime(cached)
-            return Features(values, 0.0)
-    except (OSError, ValueError, EOFError):
-        pass  # not there, or damaged: made anew below
+    values = _load(cache, path, len(rows))
+    if values is not None:
+        return Features(values, 0.0)
     forward = network()
     begun = time.perf_counter()
-    values = run(forward, pixels, rows, progress)
+    values = np.ascontiguousarray(run(forward, pixels, rows, progress))
     seconds = time.perf_counter() - begun
-    if values.nbytes <= len(rows) * pixels[0].nbytes:
-        with replacing(cached) as file:
-            np.save(file, values)
+    if values.nbytes <= len(rows) * pixels[0].nbytes and cache.make_room(path, values.nbytes):
+        try:
+            with cache.writing(path) as file:
+                header = np.lib.format.header_data_from_array_1_0(values)
+                np.lib.format.write_array_header_1_0(file, header)
+                file.write(values.data)  # `np.save` overlooks a full disk
+        except WorkspaceError as error:
+            logger.warning("features are used and not kept: %s", error)
     return Features(values, seconds)
+
+
+def _load(cache: Cache, path: Path, count: int) -> NDArray[np.float32] | None:
+    if cache.read(path) is None:
+        return None
+    try:
+        values: NDArray[np.float32] = np.load(path)
+    except (OSError, ValueError, EOFError):
+        return None
+    return values if len(values) == count and np.isfinite(values).all() else None
 
 
 def _weights_id(backbone: Backbone, depth: int | str, weights: str) -> str:

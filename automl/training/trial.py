@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.components import EstimatorHead, FittedHead, LayersHead
+from automl.cache import Cache
+from automl.components import Augmentation, EstimatorHead, FittedHead, LayersHead
 from automl.plugins import plugin_manager
 from automl.training.classifier import Classifier, assemble
 from automl.training.cut import VIEWS, activations, cut, variations, views_within_limit
@@ -62,7 +63,7 @@ class TrainingData:
         y: Their class numbers `[N]`.
         classes: The number of classes.
         folds: (training, validation) positions in `rows`.
-        cache: The folder for features.
+        cache: Where features are kept.
         seed: The run's seed.
     """
 
@@ -72,7 +73,7 @@ class TrainingData:
     y: Rows
     classes: int
     folds: Sequence[tuple[Rows, Rows]]
-    cache: Path
+    cache: Cache
     seed: int
 
 
@@ -270,6 +271,7 @@ class Trial:
             lambda: forward(self.network, self._work(), "float32"),
             data.pixels,
             data.rows,
+            data.cache,
             self._features_path(),
             self._progress(len(data.rows)),
         )
@@ -277,7 +279,7 @@ class Trial:
     def _features_path(self) -> Path:
         data, depth = self.data, self.params["depth"]
         key = features_key(data.pixels_key, data.rows, self._backbone, depth, self._weights)
-        return data.cache / f"{key}.npy"
+        return data.cache.features / f"{key}.npy"
 
     def _progress(self, total: int) -> Callable[[int], None]:
         def progress(done: int) -> None:
@@ -382,32 +384,47 @@ class Trial:
         """Returns activations where the lower blocks stay as they are, else the pictures."""
         data, params = self.data, self.params
         policy = plugin_manager().augmentations[params["augmentation"]]
-        share = float(params["unfreeze"])
-        parts = cut(self._backbone, self.network, share) if self._pretrained else None
-        views = views_within_limit(parts, len(data.rows), VIEWS) if parts else 0
-        makers = variations(policy, params, data.seed, max(2, views))
-        if parts is None or views < min(2, len(makers)):  # a single view would be no variation
-            return TuningInputs(
-                data.pixels,
-                data.rows,
-                self.network,
-                layers=policy.layers(params, data.seed),
-                augmenter=policy.augmenter(params, data.seed),
-            )
-        lower, features = parts.lower, self._features_path()
-        below = {name: value for name, value in params.items() if name not in ABOVE_A_CUT}
-        tag = hashlib.sha256(
-            json.dumps([below, data.seed, len(makers)], sort_keys=True, default=str).encode()
-        ).hexdigest()[:16]
-        values = activations(
-            lambda: forward(lower, len(makers) * self._work(), "float32"),
+        inputs = self._activations(policy) if self._pretrained else None
+        return inputs or TuningInputs(
             data.pixels,
             data.rows,
-            makers,
-            features.with_name(f"{features.stem}-{tag}.npy"),
-            self._progress(len(makers) * len(data.rows)),
+            self.network,
+            layers=policy.layers(params, data.seed),
+            augmenter=policy.augmenter(params, data.seed),
         )
-        return TuningInputs(values, np.arange(len(data.rows)), parts.upper, views=len(makers))
+
+    def _activations(self, policy: Augmentation) -> TuningInputs | None:
+        """Returns activations below the trained blocks; `None` where there is no room for them."""
+        data, images = self.data, len(self.data.rows)
+        parts = cut(self._backbone, self.network, float(self.params["unfreeze"]))
+        if parts is None:
+            return None
+        makers = variations(policy, self.params, data.seed, VIEWS)
+        features = self._features_path()
+
+        def path(views: int) -> Path:
+            below = {k: value for k, value in self.params.items() if k not in ABOVE_A_CUT}
+            content = json.dumps([below, data.seed, views], sort_keys=True, default=str)
+            tag = hashlib.sha256(content.encode()).hexdigest()[:16]
+            return features.with_name(f"{features.stem}-{tag}.npy")
+
+        views = views_within_limit(
+            parts, images, len(makers), lambda views, size: data.cache.fits(path(views), size)
+        )
+        if views < min(2, len(makers)):  # a single view would be no variation
+            return None
+        values = activations(
+            lambda: forward(parts.lower, views * self._work(), "float32"),
+            data.pixels,
+            data.rows,
+            makers[:views],
+            data.cache,
+            path(views),
+            self._progress(views * images),
+        )
+        if values is None:
+            return None
+        return TuningInputs(values, np.arange(images), parts.upper, views=views)
 
     def _tune(
         self, tuning: FineTuning, positions: Rows, features: Features | None, on_epoch: EpochReport

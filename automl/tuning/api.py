@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+from automl.cache import Cache
 from automl.data.dataset import Dataset
 from automl.errors import SearchInterrupted, UsageError
 from automl.plugins import plugin_manager
@@ -100,6 +101,7 @@ def run_search(
     manager = plugin_manager()
     compute = manager.compute[settings.compute]
     check_settings(manager, settings)
+    cache = Cache(workspace.cache, settings.began)
     run_id = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     folder = workspace.experiments / settings.name / run_id
     watches = {
@@ -113,7 +115,7 @@ def run_search(
         with _interrupts() as interrupts:
             _begin(journal, run_id, settings)
             try:
-                _run(settings, images, held_out, workspace, journal, worker, interrupts)
+                _run(settings, images, held_out, workspace, cache, journal, worker, interrupts)
             except BaseException as error:
                 journal.record("run_finished", state=_final_state(error), error=str(error))
                 raise
@@ -152,6 +154,7 @@ def _run(
     images: Dataset,
     held_out: Dataset | None,
     workspace: Workspace,
+    cache: Cache,
     journal: Journal,
     worker: WorkerProcess,
     interrupts: Callable[[], int],
@@ -160,7 +163,7 @@ def _run(
     from automl.tuning.driver import Driver
     from automl.tuning.finishing import Finishing
 
-    driver = Driver(settings, workspace, journal, worker, lambda: interrupts() > 0)
+    driver = Driver(settings, cache, journal, worker, lambda: interrupts() > 0)
     driver.prepare(images, held_out)
     driver.run_trials()
     Finishing(driver, settings, workspace, journal, lambda: interrupts() > 1).run()

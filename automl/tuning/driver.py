@@ -10,10 +10,11 @@ from typing import Any
 
 import keras_tuner
 
+from automl.cache import Cache
 from automl.components import StrategyContext
 from automl.components.strategy import OBJECTIVE
 from automl.data.dataset import Dataset
-from automl.errors import SearchError, SearchInterrupted, TrialError
+from automl.errors import SearchError, SearchInterrupted, TrialError, WorkspaceError
 from automl.plugins import plugin_manager
 from automl.training.limits import TrialCancelledError, TrialDeadlineError
 from automl.training.trial import TrialResult, folds_to_train
@@ -26,7 +27,6 @@ from automl.tuning.run_data import describe_training_data, save_split
 from automl.tuning.settings import SearchSettings
 from automl.tuning.space import build_space
 from automl.tuning.worker_process import WorkerProcess
-from automl.workspace import Workspace
 
 FIRST_SECONDS = 5.0
 """The least time that a trial is given."""
@@ -54,13 +54,13 @@ class Driver:
     def __init__(
         self,
         settings: SearchSettings,
-        workspace: Workspace,
+        cache: Cache,
         journal: Journal,
         worker: WorkerProcess,
         stopped: Callable[[], bool],
     ) -> None:
         self.worker = worker
-        self._settings, self._manager, self._workspace = settings, plugin_manager(), workspace
+        self._settings, self._manager, self._cache = settings, plugin_manager(), cache
         self._journal, self._stopped = journal, stopped
         self.prepared: Prepared
         self.costs: CostModel
@@ -76,7 +76,7 @@ class Driver:
             test,
             int(self._space.values["resolution"]),
             settings.seed,
-            self._workspace.cache / "pixels",
+            self._cache,
             self._show_decoding,
         )
         prepared, folds = self.prepared, self.prepared.folds
@@ -176,7 +176,7 @@ class Driver:
             self._journal.folder,
             pixels,
             len(prepared.images.labels),
-            self._workspace.cache / "features",
+            self._cache,
             self._settings.seed,
         )
 
@@ -199,7 +199,7 @@ class Driver:
             answer = self.worker.call(
                 command, lambda event: self._show(name, event), self._stopped, seconds
             )
-        except TrialError as error:
+        except (TrialError, WorkspaceError) as error:
             ended = isinstance(error, (TrialCancelledError, TrialDeadlineError))
             status = "stopped" if ended else "failed"
             trial.status, trial.message = "FAILED", str(error)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from automl.cache import Cache
 from automl.data.dataset import Dataset
 from automl.data.pixels import Pixels, open_pixels
 from automl.data.splits import require_images_per_class, train_test_rows, validation_folds
@@ -39,7 +39,7 @@ class Prepared:
         folds: (training, validation) positions in `train`.
         unreadable: Reasons by row number.
         fingerprint: Of the readable training images.
-        cache: The folder of pixel files.
+        cache: Where decoded images are kept.
     """
 
     images: Dataset
@@ -48,7 +48,7 @@ class Prepared:
     folds: list[tuple[Rows, Rows]]
     unreadable: dict[int, str]
     fingerprint: str
-    cache: Path
+    cache: Cache
 
     def pixels(self, side: int, progress: Callable[[int], None]) -> Pixels:
         """Returns all images at `side`×`side`, decoded at the first call."""
@@ -84,7 +84,7 @@ def prepare(
     test: Dataset | None,
     side: int,
     seed: int,
-    cache: Path,
+    cache: Cache,
     progress: Callable[[int, int], None],
 ) -> Prepared:
     """Decodes all images once, sets the unreadable ones aside and divides the rest.
@@ -94,7 +94,7 @@ def prepare(
         test: Held-out images of the user's own, or `None` to set a part of `dataset` aside.
         side: A resolution in pixels that the search will need.
         seed: 0 or more.
-        cache: The folder of pixel files.
+        cache: Where decoded images are kept.
         progress: Called with images done and in all.
 
     Raises:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from automl.cache import Cache
 from automl.data.pixels import Pixels
 from automl.training.trial import TrainingData
 
@@ -38,7 +39,7 @@ def save_split(
 
 
 def describe_training_data(
-    folder: Path, pixels: Pixels, classes: int, features: Path, seed: int
+    folder: Path, pixels: Pixels, classes: int, cache: Cache, seed: int
 ) -> dict[str, Any]:
     """Returns what a worker needs to load the data, as JSON values."""
     return {
@@ -46,13 +47,14 @@ def describe_training_data(
         "pixels": str(pixels.path),
         "pixels_key": pixels.key,
         "classes": classes,
-        "features": str(features),
+        "cache": {"root": str(cache.root), "since": cache.since, "limit": cache.limit},
         "seed": seed,
     }
 
 
 def load_training_data(description: Mapping[str, Any]) -> TrainingData:
     """Loads what `describe_training_data` describes."""
+    cache = description["cache"]
     with np.load(description["split"]) as split:
         count = sum(1 for name in split if name.startswith("train"))
         folds = [(split[f"train{i}"], split[f"validation{i}"]) for i in range(count)]
@@ -64,6 +66,6 @@ def load_training_data(description: Mapping[str, Any]) -> TrainingData:
         y=y,
         classes=int(description["classes"]),
         folds=folds,
-        cache=Path(description["features"]),
+        cache=Cache(Path(cache["root"]), float(cache["since"]), int(cache["limit"])),
         seed=int(description["seed"]),
     )

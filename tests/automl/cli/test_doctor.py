@@ -25,7 +25,23 @@ def test_json_describes_the_machine_and_makes_no_workspace(tmp_path: Path):
     assert found["disk"]["path"] == str(tmp_path)
     assert found["disk"]["free"] > 0
     assert found["workspace"] == {"path": str(place), "exists": False}
+    assert found["cache"]["path"] == str(place / "cache")
+    assert found["cache"]["size"] == 0
+    assert found["cache"]["limit"] == pytest.approx(0.2 * found["disk"]["free"], rel=0.05)
     assert not place.exists()
+
+
+def test_the_cache_and_its_limit_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("AUTOML_CACHE_LIMIT", "20GB")
+    (tmp_path / "cache" / "pixels").mkdir(parents=True)
+    (tmp_path / "cache" / "pixels" / "a.npy").write_bytes(bytes(1_500_000))
+    done = CliRunner().invoke(command, ["--workspace", str(tmp_path)])
+    assert "1.5 MB of at most 20.0 GB" in done.stdout
+    monkeypatch.setenv("AUTOML_CACHE_LIMIT", "20 gigs")
+    done = CliRunner().invoke(command, ["--workspace", str(tmp_path)])
+    assert str(done.exception) == (
+        "expected a size such as 20GB or 500MB in AUTOML_CACHE_LIMIT, found '20 gigs'; correct it."
+    )
 
 
 def test_weights_are_said_to_be_here_where_their_package_is(tmp_path: Path):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import random
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from automl import Dataset
+from automl.cache import Cache
 from automl.components import ImageRecord
 from automl.data.pixels import open_pixels
 from automl.errors import DataError
@@ -95,7 +97,7 @@ class TestFolders:
         picture(folder / "a" / r"caf\xe9 but really so.png")
         dataset = Dataset.from_folder(folder)
         assert dataset.counts["a"] == 12
-        pixels = open_pixels(dataset, 4, tmp_path / "cache")
+        pixels = open_pixels(dataset, 4, Cache(tmp_path / "cache", time.time()))
         (reason,) = pixels.unreadable.values()
         assert reason == f"expected a file name in UTF-8, found {folder}/a/caf\\xe9.png; rename it."
         assert reason.encode()

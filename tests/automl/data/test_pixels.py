@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import resource
-import subprocess
-import sys
-from pathlib import Path
+import time
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from automl.cache import Cache
 from automl.data.dataset import Dataset
 from automl.data.pixels import open_pixels
+from automl.errors import WorkspaceError
 from automl.images import decode
 
 SIDE = 6
@@ -32,7 +33,7 @@ def dataset(tmp_path):
 
 @pytest.fixture
 def cache(tmp_path):
-    return tmp_path / "cache"
+    return Cache(tmp_path / "cache", time.time(), 10**9)
 
 
 class Progress:
@@ -88,21 +89,23 @@ def test_reasons_name_the_files_where_they_are_now(dataset, cache, tmp_path):
     assert str(tmp_path / "moved" / "a" / "2.png") in moved.unreadable[2]
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut off", "letter", "another shape", "no listing"])
+@pytest.mark.parametrize("damage", ["empty", "cut off", "letter", "altered", "other's", "gone"])
 @pytest.mark.parametrize("suffix", [".npy", ".json"])
-def test_a_damaged_file_is_made_anew(dataset, cache, damage, suffix):
+def test_a_damaged_file_is_made_anew(dataset, cache, tmp_path, damage, suffix):
     first = open_pixels(dataset, SIDE, cache)
     path = first.path.with_suffix(suffix)
     whole = path.read_bytes()
-    if damage == "another shape":
+    if damage == "altered":
+        path.write_bytes(whole.replace(whole[-5:], bytes(5)))
+    elif damage == "other's":
         other = open_pixels(dataset.select(range(9)), SIDE, cache)
         path.write_bytes(other.path.read_bytes())
-    elif damage == "no listing":
+    elif damage == "gone":
         path.unlink()
     else:
         path.write_bytes({"empty": b"", "cut off": whole[:-3], "letter": b"Dear"}[damage])
     progress = Progress()
-    again = open_pixels(dataset, SIDE, cache, progress)
+    again = open_pixels(dataset, SIDE, Cache(cache.root, time.time()), progress)
     assert len(progress.done) == 10
     assert path.read_bytes() == whole
     assert again == first
@@ -115,31 +118,30 @@ def test_an_interrupted_write_leaves_nothing(dataset, cache):
 
     with pytest.raises(KeyboardInterrupt):
         open_pixels(dataset, SIDE, cache, interrupt)
-    assert list(cache.iterdir()) == []
+    assert list(cache.pixels.iterdir()) == []
     assert open_pixels(dataset, SIDE, cache).array.shape[0] == 10
 
 
-def test_a_file_that_grows_too_large_leaves_nothing(dataset, cache):
+def test_a_file_that_cannot_be_written_leaves_nothing(dataset, cache):
     """As on a full disk: the write itself fails."""
-    program = (
-        "import sys\n"
-        "from pathlib import Path\n"
-        "from automl import Dataset\n"
-        "from automl.data.pixels import open_pixels\n"
-        "try:\n"
-        "    open_pixels(Dataset.from_folder(sys.argv[1]), 64, Path(sys.argv[2]))\n"
-        "except OSError as error:\n"
-        "    print(error.strerror)\n"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", program, str(Path(dataset.paths[0]).parents[1]), str(cache)],
-        capture_output=True,
-        text=True,
-        check=True,
-        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
-    )
-    assert done.stdout == "File too large\n"
-    assert list(cache.iterdir()) == []
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, before[1]))
+    try:
+        with pytest.raises(WorkspaceError, match=r"can be written at .*File too large"):
+            open_pixels(dataset, 64, cache)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert list(cache.pixels.iterdir()) == []
+
+
+def test_pixels_are_kept_past_the_limit(dataset, cache):
+    """There is nothing to train on without them; what is not in use makes room."""
+    old = open_pixels(dataset, SIDE, cache)
+    for path in (old.path, old.path.with_suffix(".json")):
+        os.utime(path, (0, 0))
+    small = Cache(cache.root, time.time(), 100)
+    assert open_pixels(dataset, 2 * SIDE, small).path.is_file()
+    assert not old.path.exists()
 
 
 def test_nothing_to_decode(dataset, cache):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from automl.cache import Cache
 from automl.data.splits import validation_folds
 from automl.training.trial import TrainingData
 
@@ -29,11 +31,12 @@ def scans() -> tuple[np.ndarray, np.ndarray]:
 def make_data(scans: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> MakeData:
     """Makes training data, with the first ten scans kept out of it."""
 
-    def make(side: int = 8, images: int = 110, folds: int = 2) -> TrainingData:
+    def make(side: int = 8, images: int = 110, folds: int = 2, limit: int = 10**9) -> TrainingData:
         pixels, y = scans
         pixels = pixels.repeat(side // 8, axis=1).repeat(side // 8, axis=2)
         rows = np.arange(10, 10 + images)
         parts = validation_folds(y[rows], 0)[:folds]
-        return TrainingData(pixels, "digits", rows, y[rows], 4, parts, tmp_path, seed=0)
+        cache = Cache(tmp_path, time.time(), limit)
+        return TrainingData(pixels, "digits", rows, y[rows], 4, parts, cache, seed=0)
 
     return make

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import resource
+import time
+
 import numpy as np
 import pytest
 
+from automl.cache import Cache
 from automl.plugins import plugin_manager
 from automl.training.features import compute_features, features_key
 from automl.training.forward import keras_forward, predict
@@ -39,13 +43,14 @@ def calls(network):
     return Network()
 
 
-def compute(calls, pixels, path, progress=lambda done: None):
-    return compute_features(calls, pixels, ROWS, path, progress)
+def compute(calls, pixels, folder, progress=lambda done: None, limit=10**9):
+    cache = Cache(folder, time.time(), limit)
+    return compute_features(calls, pixels, ROWS, cache, cache.features / "a.npy", progress)
 
 
 def test_features_are_the_networks_output(calls, pixels, tmp_path):
     done = []
-    features = compute(calls, pixels, tmp_path / "cache" / "a.npy", done.append)
+    features = compute(calls, pixels, tmp_path / "cache", done.append)
     assert features.values.dtype == np.float32
     np.testing.assert_allclose(features.values, pixels[ROWS].mean((1, 2)), rtol=1e-5)
     assert done == [32, 44]
@@ -53,25 +58,29 @@ def test_features_are_the_networks_output(calls, pixels, tmp_path):
 
 
 def test_the_cache_answers_the_second_time(calls, pixels, tmp_path):
-    first = compute(calls, pixels, tmp_path / "a.npy")
-    second = compute(calls, pixels, tmp_path / "a.npy")
+    first = compute(calls, pixels, tmp_path)
+    second = compute(calls, pixels, tmp_path)
     assert calls.count == 1
     assert second.seconds == 0
     np.testing.assert_array_equal(first.values, second.values)
 
 
-@pytest.mark.parametrize("damage", ["empty", "cut off", "letter", "too few", "not finite"])
+@pytest.mark.parametrize(
+    "damage", ["empty", "cut off", "letter", "altered", "too few", "not finite"]
+)
 def test_a_damaged_cache_is_made_anew(calls, pixels, tmp_path, damage):
-    path = tmp_path / "a.npy"
-    first = compute(calls, pixels, path)
+    path = tmp_path / "features" / "a.npy"
+    first = compute(calls, pixels, tmp_path)
     whole = path.read_bytes()
     if damage == "too few":
         np.save(path, first.values[:-1])
     elif damage == "not finite":
         np.save(path, np.full_like(first.values, np.nan))
+    elif damage == "altered":
+        path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     else:
         path.write_bytes({"empty": b"", "cut off": whole[:-10], "letter": b"Dear"}[damage])
-    again = compute(calls, pixels, path)
+    again = compute(calls, pixels, tmp_path)
     assert calls.count == 2
     np.testing.assert_array_equal(first.values, again.values)
     assert path.read_bytes() == whole
@@ -82,11 +91,29 @@ def test_features_larger_than_the_pictures_are_not_kept(pixels, tmp_path):
 
     inputs = keras.Input((4, 4, 3))
     flat = keras.Model(inputs, keras.layers.Flatten()(inputs))
-    features = compute_features(
-        lambda: keras_forward(flat), pixels, ROWS, tmp_path / "a.npy", lambda done: None
-    )
+    features = compute(lambda: keras_forward(flat), pixels, tmp_path)
     assert features.values.shape == (44, 48)
     assert not list(tmp_path.iterdir())
+
+
+def test_features_that_have_no_room_are_computed_each_time(calls, pixels, tmp_path):
+    values = [compute(calls, pixels, tmp_path, limit=100).values for _ in range(2)]
+    np.testing.assert_array_equal(*values)
+    assert calls.count == 2
+    assert not list(tmp_path.iterdir())
+
+
+def test_features_that_cannot_be_written_are_used_all_the_same(calls, pixels, tmp_path, caplog):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (300, before[1]))
+    try:
+        features = compute(calls, pixels, tmp_path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    np.testing.assert_allclose(features.values, pixels[ROWS].mean((1, 2)), rtol=1e-5)
+    assert "expected a cache that can be written" in caplog.text
+    assert "File too large" in caplog.text
+    assert not list((tmp_path / "features").iterdir())
 
 
 @pytest.mark.parametrize("count", [1, 31, 32, 33, 64])

@@ -6,10 +6,12 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
+from automl.cache import Cache
 from automl.data.dataset import Dataset
 from automl.data.pixels import open_pixels
 from automl.data.splits import validation_folds
@@ -64,8 +66,8 @@ def data(digits, tmp_path_factory):
     dataset = Dataset.from_folder(digits)
     rows = np.arange(len(dataset))
     save_split(folder, rows, dataset.y, rows[:0], validation_folds(dataset.y, 0))
-    pixels = open_pixels(dataset, 8, folder / "pixels")
-    return describe_training_data(folder, pixels, 4, folder / "features", 0)
+    cache = Cache(folder / "cache", time.time())
+    return describe_training_data(folder, open_pixels(dataset, 8, cache), 4, cache, 0)
 
 
 FROZEN = {
