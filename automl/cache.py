@@ -142,8 +142,8 @@ class Cache:
                     f"retry."
                 ) from error
             raise WorkspaceError(
-                f"expected a cache that can be written at {path.parent}, found: {error.strerror}; "
-                f"check it, or delete {self.root}."
+                f"expected a cache that can be written at {path.parent}, found that it "
+                f"cannot ({error.strerror}); check it, or delete {self.root}."
             ) from error
 
     def read(self, path: Path) -> dict[str, Any] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -81,7 +82,9 @@ def export(
                 f"{LARGEST_DIFFERENCE:g}, found a difference of {difference:.2g}; search again, "
                 f"and report it if it stays."
             )
-    np.save(folder / PREDICTIONS, _in_batches(served, pixels, np.asarray(test_rows, np.int64)))
+    buffer = io.BytesIO()  # `np.save` to a file overlooks a full disk
+    np.save(buffer, _in_batches(served, pixels, np.asarray(test_rows, np.int64)))
+    (folder / PREDICTIONS).write_bytes(buffer.getbuffer())
     cameras = _camera_agreement(served, rows, direct, originals)
     return {"images": len(rows), **differences, "camera_jpegs": cameras}
 

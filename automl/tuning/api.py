@@ -8,7 +8,7 @@ import secrets
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from automl.cache import Cache
@@ -18,6 +18,7 @@ from automl.plugins import plugin_manager
 from automl.tuning.checks import check_images, check_settings
 from automl.tuning.journal import Journal, Progress, Silence
 from automl.tuning.run import Run, this_process
+from automl.tuning.scratch import remove_scratch, sweep
 from automl.tuning.settings import SearchSettings, parse_duration, training_backend
 from automl.tuning.versions import library_versions
 from automl.tuning.worker_process import WorkerProcess
@@ -102,6 +103,7 @@ def run_search(
     compute = manager.compute[settings.compute]
     check_settings(manager, settings)
     cache = Cache(workspace.cache, settings.began)
+    sweep(workspace)
     run_id = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     folder = workspace.experiments / settings.name / run_id
     watches = {
@@ -117,10 +119,12 @@ def run_search(
             try:
                 _run(settings, images, held_out, workspace, cache, journal, worker, interrupts)
             except BaseException as error:
-                journal.record("run_finished", state=_final_state(error), error=str(error))
+                with suppress(OSError):  # where the disk is full, it has been said already
+                    journal.record("run_finished", state=_final_state(error), error=str(error))
                 raise
     finally:
         worker.close()
+        remove_scratch(folder)
         journal.close()
     return Run(folder)
 

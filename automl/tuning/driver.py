@@ -24,6 +24,7 @@ from automl.tuning.dimensions import describe_dimensions
 from automl.tuning.journal import Journal
 from automl.tuning.preparation import Prepared, prepare, typical_side
 from automl.tuning.run_data import describe_training_data, save_split
+from automl.tuning.scratch import CHECKPOINTS
 from automl.tuning.settings import SearchSettings
 from automl.tuning.space import build_space
 from automl.tuning.worker_process import WorkerProcess
@@ -144,7 +145,7 @@ class Driver:
 
     def checkpoint(self, trial: str) -> Path:
         """Returns the folder that keeps what a trial has trained, while it is the best."""
-        return self._journal.folder / "trials" / trial
+        return self._journal.folder / CHECKPOINTS / trial
 
     def refit_fits(self, values: Mapping[str, Any]) -> bool:
         """Says whether there is time to train a configuration on all images."""

@@ -7,6 +7,7 @@ disk or an editor has damaged costs itself alone.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
@@ -47,8 +48,9 @@ class EventLog:
         return written
 
     def close(self) -> None:
-        """Closes the file."""
-        self._file.close()
+        """Closes the file; what a full disk did not take has been told by `append`."""
+        with contextlib.suppress(OSError):
+            self._file.close()
 
 
 def read_events(folder: Path) -> Iterator[dict[str, Any]]:

@@ -22,6 +22,7 @@ from automl.registry import register, staging
 from automl.tuning.driver import Driver
 from automl.tuning.journal import Journal
 from automl.tuning.run import EVALUATION, REPORT
+from automl.tuning.scratch import CHECKPOINTS, WINNER, remove_scratch
 from automl.tuning.settings import SearchSettings
 from automl.tuning.worker_process import WorkerProcess
 from automl.workspace import Workspace
@@ -53,20 +54,19 @@ class Finishing:
         journal = self._journal
         winner = journal.state.leaderboard[0]
         journal.record("finalizing", winner=winner["trial"])
-        folder = journal.folder / "winner"
+        folder = journal.folder / WINNER
         data = self._driver.training_data(int(winner["hyperparameters"]["resolution"]))
         reference = self._reference_rows()
         checkpoint = self._checkpoint(winner)
         self._refit(winner, checkpoint, folder, data, reference)
+        shutil.rmtree(journal.folder / CHECKPOINTS, ignore_errors=True)  # no second copy
         with staging(self._workspace, self._settings.name) as staged:
             parity = self._export(folder, staged, data, reference)
             evaluation = self._evaluate(folder)
             metrics = _metrics(evaluation)
             self._manifest(winner, evaluation, parity).write(staged)
             model = register(self._workspace, self._settings.name, staged)
-        # The SavedModel holds the weights; a second copy would only take room.
-        for spent in (folder, self._driver.checkpoint(winner["trial"]).parent):
-            shutil.rmtree(spent, ignore_errors=True)
+        remove_scratch(journal.folder)  # the SavedModel holds the weights now
         journal.record(
             "run_finished",
             state="completed",
@@ -156,7 +156,11 @@ class Finishing:
         evaluation = Evaluation.from_predictions(
             prepared.images.labels, held_out.y, probabilities, held_out.paths
         )
-        evaluation.save(self._journal.folder / EVALUATION)
+        path = self._journal.folder / EVALUATION
+        try:
+            evaluation.save(path)
+        except OSError as error:  # the model is worth more
+            logger.warning("the evaluation could not be written to %s: %s.", path, error)
         return evaluation
 
     def _manifest(

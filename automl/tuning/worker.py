@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import queue
+import shutil
 import sys
 import threading
 import time
@@ -18,9 +19,12 @@ import traceback
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from automl.errors import AutomlError
+
+if TYPE_CHECKING:
+    from automl.training.classifier import Classifier
 
 
 class Worker:
@@ -92,7 +96,7 @@ class Worker:
         result = trial.judge()
         classifier = trial.as_judged(result.temperature)
         if classifier is not None:
-            classifier.save(Path(command["checkpoint"]))
+            _keep(classifier, Path(command["checkpoint"]))
         return asdict(result)
 
     def _refit(self, command: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,6 +128,15 @@ class Worker:
             command["test_rows"],
         )
         return {"parity": parity}
+
+
+def _keep(classifier: Classifier, folder: Path) -> None:
+    """Saves what a trial has trained; one that cannot be saved can be trained again."""
+    try:
+        classifier.save(folder)
+    except Exception:  # HDF5 has errors of its own for a full disk
+        traceback.print_exc()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 JOBS = {"judge": Worker._judge, "refit": Worker._refit, "export": Worker._export}

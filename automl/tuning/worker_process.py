@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import select
@@ -23,6 +24,9 @@ GRACE = 3.0
 
 CANCEL_GRACE = 10.0
 """Seconds that a cancelled command may take to end, before its worker is killed."""
+
+LOG_BYTES = 16 * 2**20
+"""A log larger than this is cut down to its last half, whatever a worker goes on printing."""
 
 ERRORS = {error.code: error for error in (TrialCancelledError, TrialDeadlineError)}
 """Errors of a worker that the driver tells from others."""
@@ -65,6 +69,7 @@ class WorkerProcess:
         cancelling = False
         while True:
             event = self._next_event()
+            self._bound_log()
             if event is not None:
                 if event["event"] == "result":
                     return event
@@ -138,6 +143,17 @@ class WorkerProcess:
             return None
         event: dict[str, Any] = json.loads(self._lines.pop(0))
         return event
+
+    def _bound_log(self) -> None:
+        """Cuts a log that has grown too large; the worker goes on appending to it."""
+        with contextlib.suppress(OSError):  # not every compute writes it here
+            if self._log.stat().st_size > LOG_BYTES:
+                with self._log.open("r+b") as log:
+                    log.seek(-LOG_BYTES // 2, os.SEEK_END)
+                    end = log.read(LOG_BYTES // 2)
+                    log.truncate(0)
+                with self._log.open("ab") as log:
+                    log.write(end)
 
     def _death(self) -> str:
         assert self._handle is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import re
 import resource
 import shutil
 import struct
@@ -237,6 +238,8 @@ class TestWorkspace:
         ("kilobytes", "side"),
         [
             pytest.param(1000, 64, id="for the pixels"),
+            pytest.param(12, 24, id="for the events"),
+            pytest.param(200, 24, id="for what the run writes down"),
             pytest.param(330, 24, id="for the model", marks=pytest.mark.slow),
         ],
     )
@@ -254,7 +257,44 @@ class TestWorkspace:
             command=on_a_small_disk(disk, kilobytes),
         )
         sentence = answer.sentence(1)
-        assert "expected room on the disk, found none left" in sentence
+        assert re.search("expected room on the disk.*, found .* left", sentence)
+        left = (tmp_path / "disk.left").read_text()
+        assert "events.jsonl" in left
+        assert not {"winner", "trials"} & set(left.replace("\n", "/").split("/"))
+        assert not re.search(r"/\.", left)
+
+    def test_a_cache_that_is_damaged_or_may_not_be_written(self, search, workspace, digits):
+        """A damaged file is made anew, and one that is there is used by whoever may read it."""
+
+        def score(**options):
+            answer = search(digits, "--json", *pins, **options)
+            assert answer.code == 0, answer.err
+            return json.loads(answer.out)["balanced_accuracy"]
+
+        pins = ["--set=backbone=pixels", "--set=resolution=8", "--set=head=logistic", "--set=C=1"]
+        folder = workspace / "cache" / "pixels"
+        folder.mkdir(parents=True)
+        folder.chmod(0o500)
+        sentence = search(digits, *pins, preexec_fn=without_override).sentence(1)
+        assert f"expected a cache that can be written at {folder}" in sentence
+        assert "Permission denied" in sentence
+        folder.chmod(0o700)
+
+        first = score()
+        (pixels,) = folder.glob("*.npy")
+        whole = pixels.read_bytes()
+        for damaged in (whole[:200] + whole[-len(whole) + 200 :][::-1], whole[:-1]):
+            pixels.write_bytes(damaged)
+            assert score() == first
+            assert pixels.read_bytes() == whole
+
+        folder.chmod(0o500)
+        assert score(preexec_fn=without_override) == first
+        folder.chmod(0o700)
+
+    def test_a_limit_of_the_cache_that_is_none(self, search, workspace, folder):
+        answer = search(folder, env={**os.environ, "AUTOML_CACHE_LIMIT": "much"})
+        assert "in AUTOML_CACHE_LIMIT, found 'much'" in refused_at_once(answer, workspace, 2)
 
 
 def without_override():
@@ -266,12 +306,13 @@ def without_override():
 
 
 def on_a_small_disk(folder, kilobytes):
-    """Returns a command that runs another with a real small file system at `folder`."""
-    command = [
-        *["unshare", "--user", "--map-root-user", "--mount", "sh", "-c"],
-        f'mount -t tmpfs -o size={kilobytes}k none "$0" && exec "$@"',
-        str(folder),
-    ]
+    """Returns a command that runs another with a real small file system at `folder`.
+
+    It lists in `folder`.left what is on it in the end.
+    """
+    script = f'mount -t tmpfs -o size={kilobytes}k none "$0" && "$@"\n'
+    script += 'code=$?; find "$0" >"$0.left"; exit $code'
+    command = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, str(folder)]
     if not shutil.which("unshare") or subprocess.run([*command, "true"], check=False).returncode:
         pytest.skip("this system lets nobody mount a small file system")
     return command

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import resource
 
 import numpy as np
 import pytest
@@ -125,3 +126,25 @@ def test_the_better_trial_comes_first():
         trial("failed", None, status="failed"),
     ]
     assert sorted(rows[2:] + rows[:2], key=better) == rows
+
+
+def test_an_event_that_the_disk_did_not_take_spoils_no_other(log, tmp_path):
+    log.append("note", text="before")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / "events.jsonl").stat().st_size + 9, -1))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            log.append("note", text="lost")
+        assert [event["text"] for event in read_events(tmp_path)] == ["before"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    log.append("note", text="after")
+    assert [event["text"] for event in read_events(tmp_path)][-1] == "after"
+
+
+def test_a_log_is_closed_whatever_the_disk_takes(tmp_path):
+    (tmp_path / "events.jsonl").symlink_to("/dev/full")
+    log = EventLog(tmp_path, begun=0.0)
+    with pytest.raises(OSError, match="No space left"):
+        log.append("note", text="lost")
+    log.close()

@@ -5,7 +5,10 @@ from __future__ import annotations
 import errno
 import json
 import os
+import resource
 import signal
+import threading
+import time
 
 import numpy as np
 import psutil
@@ -201,6 +204,69 @@ def test_a_search_in_which_every_trial_fails(digits, tmp_path):
     assert len(run.leaderboard) == 8  # then it is given up
 
 
+class Disk(threading.Thread):
+    """Watches how much a folder holds, the cache left out."""
+
+    def __init__(self, root):
+        super().__init__(daemon=True)
+        self._root, self._over, self.most = root, threading.Event(), 0
+
+    def bytes(self):
+        total = 0
+        for folder, folders, files in os.walk(self._root):
+            folders[:] = [name for name in folders if name != "cache"]
+            for name in files:
+                try:
+                    total += os.lstat(os.path.join(folder, name)).st_size  # noqa: PTH118
+                except FileNotFoundError:
+                    continue
+        return total
+
+    def run(self):
+        while not self._over.wait(0.01):
+            self.most = max(self.most, self.bytes())
+
+    def stop(self):
+        self._over.set()
+        self.join()
+
+
+@pytest.mark.slow
+def test_a_run_takes_at_most_three_times_its_model_beside_the_cache(parts, tmp_path):
+    fixed = {
+        "backbone": "efficientnet-lite",
+        "depth": 0,
+        "unfreeze": 0.25,
+        "epochs": 2,
+    }
+    disk = Disk(tmp_path)
+    disk.start()
+    run = automl.search(parts[0], test=parts[1], trials=3, fixed=fixed, workspace=tmp_path)
+    disk.stop()
+    model = sum(path.stat().st_size for path in run.best.path.rglob("*") if path.is_file())
+    assert model > 10_000_000
+    assert 2 * 10_000_000 < disk.most <= 3 * model
+    assert disk.bytes() < model + 1_000_000
+    assert not {path.name for path in run.folder.iterdir()} & {"trials", "winner"}
+    assert (run.folder / "worker.log").stat().st_size < 1_000_000
+
+
+def test_what_a_killed_run_has_left_goes_with_the_next_search(run, parts, tmp_path):
+    first = json.loads((run.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    first["process"]["created"] -= 1000
+    left = {}
+    for name, age in (("long ago", 25 * 3600), ("just now", 60)):
+        left[name] = tmp_path / "experiments" / "digits" / name
+        (left[name] / "trials" / "0").mkdir(parents=True)
+        log = left[name] / "events.jsonl"
+        log.write_text(json.dumps(first) + "\n")
+        os.utime(log, (time.time() - age,) * 2)
+    (tmp_path / "experiments" / "digits" / "no run" / "winner").mkdir(parents=True)
+    automl.search(parts[0], trials=1, fixed=PIXELS, workspace=tmp_path)
+    assert not (left["long ago"] / "trials").exists()
+    assert (left["just now"] / "trials" / "0").is_dir()  # it may go on in another container
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("fits", [True, False])
 def test_a_trained_winner_without_time_for_a_refit_is_kept_as_its_trial_left_it(
@@ -252,3 +318,32 @@ def test_a_report_that_cannot_be_written_costs_no_model(parts, tmp_path, monkeyp
 def test_a_seed_that_libraries_cannot_take_is_refused(parts, tmp_path):
     with pytest.raises(UsageError, match="found 5000000000"):
         automl.search(parts[0], seed=5_000_000_000, workspace=tmp_path)
+
+
+def test_a_resolution_that_has_no_room_costs_its_trials_and_no_more(parts, tmp_path, caplog):
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    class Filling(Watch):
+        def update(self, event, state):
+            super().update(event, state)
+            if event["event"] == "trial_finished":
+                resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, before[1]))
+
+    try:
+        run = automl.search(
+            parts[0],
+            test=parts[1],
+            trials=5,
+            fixed={"backbone": "pixels", "head": "logistic", "C": 1},
+            workspace=tmp_path,
+            progress=Filling(),
+        )
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert run.state == "completed"
+    assert run.best.labels == ("0", "1", "2", "3")
+    failed = [row["error"] for row in run.leaderboard if row["status"] == "failed"]
+    assert failed
+    assert all("expected a cache that can be written" in error for error in failed)
+    assert "report could not be written" in caplog.text
+    assert not list(tmp_path.rglob(".*"))

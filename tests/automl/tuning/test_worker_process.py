@@ -31,6 +31,11 @@ for line in sys.stdin:
     if command["do"] == "echo":
         send("images", done=1, total=2)
         send("result", said=command["said"], pid=os.getpid())
+    elif command["do"] == "print":
+        for number in range(command["lines"]):
+            print(f"line {number}", flush=True)
+            time.sleep(0.001)
+        send("result")
     elif command["do"] == "fail":
         send("failed", message="expected luck.", code=command["code"])
     elif command["do"] == "die":
@@ -80,6 +85,17 @@ def test_a_command_is_answered_after_its_events(worker):
 def test_a_long_command_arrives_whole(worker):
     said = list(range(200_000))
     assert call(worker, do="echo", said=said)[0]["said"] == said
+
+
+def test_a_log_that_grows_on_and_on_is_cut(worker, tmp_path, monkeypatch):
+    monkeypatch.setattr(worker_process, "LOG_BYTES", 2000)
+    monkeypatch.setattr(worker_process, "POLL", 0.01)
+    for _ in range(2):
+        call(worker, do="print", lines=1000)
+        lines = (tmp_path / "worker.log").read_text().splitlines()
+        assert lines[-1] == "line 999"
+        assert len(lines) < 600
+        assert "\0" not in "".join(lines)
 
 
 def test_a_failure_is_told_and_the_worker_goes_on(worker):
