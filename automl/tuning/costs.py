@@ -92,7 +92,7 @@ class CostModel:
 
     def finish_seconds(self, values: Mapping[str, Any], test_images: int) -> float:
         """Returns the seconds for the export, its proof, the evaluation and the report."""
-        return 6.0 + 12.0 * self.gmacs(values) + 1.5 * test_images * self.image_seconds(values)
+        return 4.0 + 8.0 * self.gmacs(values) + 1.3 * test_images * self.image_seconds(values)
 
     def learn_decoding(self, side: int, seconds: float) -> None:
         """Takes into account what decoding all images to `side` pixels took."""

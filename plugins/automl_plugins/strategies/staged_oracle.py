@@ -22,6 +22,7 @@ run has shown its own. Kinds: another frozen network, fine-tuning of one, a netw
 scratch, another head, another resolution."""
 
 RECIPES: Sequence[tuple[float, Values]] = (
+    (0.7, {"unfreeze": 0.25, "augmentation": "none", "lr": 1e-3, "epochs": 3}),
     (0.8, {"unfreeze": 0.25, "augmentation": "none", "lr": 1e-3, "epochs": 5}),
     (0.9, {"unfreeze": 0.25, "augmentation": "flip-crop", "lr": 1e-3, "epochs": 8}),
     (0.9, {"unfreeze": 0.5, "augmentation": "none", "lr": 5e-4, "epochs": 8}),
@@ -115,11 +116,12 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         self, points: Sequence[Values], preferred: Sequence[Values]
     ) -> Iterator[tuple[str, float, Values]]:
         """Yields candidates, each with its kind and its share of that kind's relief."""
+        tried = {_family(trial.hyperparameters.values) for trial in self._completed()}
         for values in preferred:
             if values["unfreeze"] > 0:
                 yield "scratch", 0.9, self._complete({**values, "epochs": SHORT})
                 yield "scratch", 1.0, values
-            else:
+            elif _family(values) not in tried:
                 yield "network", 1.0, values
         best = self._best_networks()
         for network in best:
@@ -131,7 +133,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
             for values in points:
                 if _family(values) != _family(network):
                     continue
-                size = (values["resolution"] / network["preferred"]) ** 0.5
+                size = values["resolution"] / network["preferred"]
                 for promise, recipe in RECIPES:
                     tuned = self._complete({**values, "head": "linear", **recipe})
                     if tuned["unfreeze"] > 0:
@@ -141,13 +143,14 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         """Returns the relief to expect of each kind: the usual one, and this run's, averaged."""
         usual = {_family(values): values for values in preferred}
         seen: dict[str, list[float]] = {kind: [relief] for kind, relief in RELIEF.items()}
-        error = None
+        error, tried = None, set[tuple[Any, ...]]()
         for trial in self._completed():
             found = max(1 - trial.score, 1e-6)
             if error is not None:
-                kind = _kind(trial.hyperparameters.values, usual)
+                kind = _kind(trial.hyperparameters.values, usual, tried)
                 seen[kind].append(max(0.0, (error - found) / error))
             error = found if error is None else min(error, found)
+            tried.add(_family(trial.hyperparameters.values))
         return {kind: sum(values) / len(values) for kind, values in seen.items()}
 
     def _completed(self) -> list[Any]:
@@ -199,7 +202,11 @@ def _family(values: Mapping[str, Any]) -> tuple[Any, ...]:
     return values["backbone"], values["depth"]
 
 
-def _kind(values: Mapping[str, Any], usual: Mapping[tuple[Any, ...], Values]) -> str:
+def _kind(
+    values: Mapping[str, Any],
+    usual: Mapping[tuple[Any, ...], Values],
+    tried: set[tuple[Any, ...]],
+) -> str:
     preferred = usual[_family(values)]
     if preferred["unfreeze"] > 0:
         return "scratch"
@@ -207,7 +214,7 @@ def _kind(values: Mapping[str, Any], usual: Mapping[tuple[Any, ...], Values]) ->
         return "tune"
     if values["head"] != preferred["head"]:
         return "head"
-    return "network" if values["resolution"] == preferred["resolution"] else "resolution"
+    return "resolution" if _family(values) in tried else "network"
 
 
 def _active(hp: Any, values: Mapping[str, Any]) -> bool:
