@@ -260,6 +260,9 @@ class Deployment:
             if self._current() == self:
                 if self.directory.exists():
                     shutil.rmtree(self.directory)
+                # Nothing is being written while the folder is locked; who wrote it was killed.
+                for half_written in self.folder.glob(".*.json.*"):
+                    half_written.unlink()
                 self._record.unlink()
 
     def _request(self, model: Model, options: Mapping[str, Any]) -> DeployRequest:

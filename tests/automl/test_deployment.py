@@ -159,6 +159,15 @@ def test_a_deploy_that_was_killed_is_recognised_and_can_be_deleted(
     assert nothing_left(workspace)
 
 
+def test_what_a_killed_writer_left_goes_with_its_deployment(
+    workspace: Workspace, colour_model: Model
+) -> None:
+    deployment = deploy(colour_model, name="half", workspace=workspace)
+    (workspace.deployments / ".half.json.0123abcd").write_text('{"key": "')
+    deployment.delete()
+    assert nothing_left(workspace)
+
+
 def test_from_up_to_down(
     workspace: Workspace, colour_model: Model, colour_images: dict[str, Path]
 ) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 from automl.components import DeployedService, DeployRequest, Target
 from automl.errors import DeploymentError, UsageError
 from automl.files import write_json
-from automl_plugins.targets.processes import Detached, spawn, stop
+from automl_plugins.targets.processes import Detached, stop
 
 HOST = "127.0.0.1"
 OPTIONS = ("port", "timeout")
@@ -50,17 +50,20 @@ class LocalTarget(Target):
         port = _gateway_port(request.options.get("port"))
         timeout = float(request.options.get("timeout") or _TIMEOUT)
         url = f"http://{HOST}:{port}"
-        processes: list[Detached] = []
+        processes = [
+            Detached(role, None, tuple(command), str(_log(request, role)))
+            for role, command in _commands(request, port)
+        ]
 
         def state() -> dict[str, Any]:
             return {"url": url, "processes": [process.to_state() for process in processes]}
 
         try:
+            # Before they start, so that one whose id was never noted is found by its command.
+            request.remember(state())
             # Together: the gateway is not ready before the model server, which takes longer.
-            for role, command in _commands(request, port):
-                log = request.directory / f"{role.replace(' ', '-')}.log"
-                processes.append(spawn(role, command, log, {"PYTHONUNBUFFERED": "1"}))
-                request.remember(state())
+            processes[:] = [process.start({"PYTHONUNBUFFERED": "1"}) for process in processes]
+            request.remember(state())
             _wait_until_ready(url, processes, timeout)
         except BaseException:
             stop(processes, grace=0)
@@ -114,6 +117,10 @@ def _commands(request: DeployRequest, port: int) -> list[tuple[str, list[str]]]:
             ],
         ),
     ]
+
+
+def _log(request: DeployRequest, role: str) -> Path:
+    return request.directory / f"{role.replace(' ', '-')}.log"
 
 
 def _pinned(request: DeployRequest) -> Path:

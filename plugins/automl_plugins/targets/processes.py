@@ -11,7 +11,7 @@ import os
 import signal
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +24,13 @@ class Detached:
 
     Attributes:
         role: What it is, in words.
-        pid: Its process id.
+        pid: Its process id; `None` before it is started.
         command: The program and its arguments.
         log: The file that takes its output.
     """
 
     role: str
-    pid: int
+    pid: int | None
     command: tuple[str, ...]
     log: str
 
@@ -43,17 +43,52 @@ class Detached:
         """Returns JSON values."""
         return {**asdict(self), "command": list(self.command)}
 
+    def start(self, environment: Mapping[str, str]) -> Detached:
+        """Starts it in a session of its own, with no input, its output appended to the log.
+
+        `os.posix_spawn` and not `subprocess.Popen`, which complains when it is dropped while its
+        process lives on, and that is the point here.
+
+        Args:
+            environment: Variables beside those of this process.
+
+        Returns:
+            The process with its id.
+        """
+        pid = os.posix_spawn(
+            self.command[0],
+            list(self.command),
+            {**os.environ, **environment},
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_OPEN, 1, self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+                (os.POSIX_SPAWN_DUP2, 1, 2),
+            ],
+            setsid=True,
+            setsigmask=(),
+            setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE),
+        )
+        _wait_for_command_line(pid)
+        return replace(self, pid=pid)
+
     def find(self) -> psutil.Process | None:
-        """Returns the process, or `None` if it has ended, whoever has its id by now."""
-        try:
+        """Returns the process, or `None` if it has ended, whoever has its id by now.
+
+        One that may have been started by who did not live to note its id is looked for among all.
+        """
+        if self.pid is None:
+            return next(filter(self._is_ours, psutil.process_iter()), None)
+        with contextlib.suppress(psutil.Error):
             process = psutil.Process(self.pid)
-            if _has_ended(process):
-                return None
+            if not _has_ended(process) and self._is_ours(process):
+                return process
+        return None
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        with contextlib.suppress(psutil.Error):
             # A script's own line is preceded by its interpreter.
-            ours = tuple(process.cmdline()[-len(self.command) :]) == self.command
-            return process if ours else None
-        except psutil.Error:
-            return None
+            return tuple(process.cmdline()[-len(self.command) :]) == self.command
+        return False
 
     def last_line(self) -> str:
         """Returns the last line of the log that says anything; empty if there is none."""
@@ -63,29 +98,6 @@ class Detached:
             return ""
         lines = [line.strip() for line in text.splitlines() if line.strip()]
         return lines[-1] if lines else ""
-
-
-def spawn(role: str, command: Sequence[str], log: Path, environment: Mapping[str, str]) -> Detached:
-    """Starts `command` in a session of its own, with no input, its output appended to `log`.
-
-    `os.posix_spawn` and not `subprocess.Popen`, which complains when it is dropped while its
-    process lives on, and that is the point here.
-    """
-    pid = os.posix_spawn(
-        command[0],
-        list(command),
-        {**os.environ, **environment},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, os.fspath(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-            (os.POSIX_SPAWN_DUP2, 1, 2),
-        ],
-        setsid=True,
-        setsigmask=(),
-        setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE),
-    )
-    _wait_for_command_line(pid)
-    return Detached(role, pid, tuple(command), os.fspath(log))
 
 
 def stop(processes: Sequence[Detached], grace: float) -> None:

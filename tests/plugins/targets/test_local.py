@@ -81,8 +81,11 @@ def test_a_service_that_takes_too_long_is_taken_down(request_: DeployRequest) ->
     with pytest.raises(DeploymentError, match=r"ready within 0\.5 s"):
         LocalTarget().deploy(hasty)
     assert running(request_.directory) == []
-    # Each process was remembered as soon as it ran, so that a killed deploy can be cleaned up.
-    assert [len(state["processes"]) for state in states] == [1, 2]
+    # The processes were remembered before they ran, so that a killed deploy can be cleaned up.
+    assert [[p["pid"] is None for p in state["processes"]] for state in states] == [
+        [True, True],
+        [False, False],
+    ]
     assert LocalTarget().status(states[-1]) == "stopped"
     LocalTarget().delete(states[-1])
 

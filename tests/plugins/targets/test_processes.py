@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from automl_plugins.targets.processes import Detached, spawn, stop
+from automl_plugins.targets.processes import Detached, stop
 
 DEAF = (
     "import signal, subprocess, sys, time\n"
@@ -24,7 +24,7 @@ DEAF = (
 
 
 def start(log: Path, script: str = "import time; time.sleep(60)") -> Detached:
-    return spawn("sleeper", [sys.executable, "-c", script], log, {})
+    return Detached("sleeper", None, (sys.executable, "-c", script), str(log)).start({})
 
 
 def said(process: Detached) -> str:
@@ -46,6 +46,18 @@ def test_a_process_is_found_until_it_is_stopped(tmp_path: Path) -> None:
     stop([process], grace=5)
 
 
+def test_a_process_whose_id_was_not_noted_is_found_and_stopped(tmp_path: Path) -> None:
+    """As where the one that started it was killed in that moment."""
+    script = f"import time; time.sleep(60)  # {tmp_path}"
+    planned = Detached("sleeper", None, (sys.executable, "-c", script), str(tmp_path / "log"))
+    assert planned.find() is None
+    started = planned.start({})
+    assert planned.find() == psutil.Process(started.pid)
+    stop([planned], grace=5)
+    assert started.find() is None
+    assert planned.find() is None
+
+
 def test_a_process_that_ended_by_itself_is_not_found_and_has_a_last_line(tmp_path: Path) -> None:
     process = start(tmp_path / "log", "print('so far'); print('no further'); print()")
     assert said(process) == "no further"
@@ -59,7 +71,8 @@ def test_a_process_that_ended_by_itself_is_not_found_and_has_a_last_line(tmp_pat
 
 def test_it_has_no_input_and_its_environment(tmp_path: Path) -> None:
     script = "import os, sys; print(repr(sys.stdin.read()), os.environ['COLOUR'])"
-    process = spawn("reader", [sys.executable, "-c", script], tmp_path / "log", {"COLOUR": "red"})
+    command = (sys.executable, "-c", script)
+    process = Detached("reader", None, command, str(tmp_path / "log")).start({"COLOUR": "red"})
     assert said(process) == "'' red"
 
 
