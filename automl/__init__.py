@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from automl.evaluation.metrics import Evaluation
     from automl.hookspecs import hookimpl
     from automl.registry import Model, load_model
-    from automl.tuning.api import search
+    from automl.tuning.api import resume, search
     from automl.tuning.run import Run
 
 __version__ = "0.1.0"
@@ -30,6 +30,7 @@ _HOMES = {
     "deploy": "automl.deployment",
     "hookimpl": "automl.hookspecs",
     "load_model": "automl.registry",
+    "resume": "automl.tuning.api",
     "search": "automl.tuning.api",
 }
 
@@ -44,6 +45,7 @@ __all__ = [
     "deploy",
     "hookimpl",
     "load_model",
+    "resume",
     "search",
 ]
 

@@ -85,12 +85,15 @@ class TrialRecord(TypedDict):
         hyperparameters: Its dimensions and values, such as `backbone` and `depth`.
         score: Validation class-averaged accuracy, 0..1; `None` if it has none.
         spread: Standard deviation of the score over folds; `None` with a single one.
+        decided: When it was chosen, in seconds since the run's start.
         seconds: How long it took.
         finished_at: When it ended, in seconds since the run's start.
         accuracy: Validation accuracy, 0..1.
         log_loss: Validation log loss after calibration, in nats.
         temperature: What calibrates the logits.
         folds: Validation folds that were used.
+        features_seconds: What computing features took; 0 where they were cached.
+        preparing_seconds: What was needed once before the folds, such as activations.
         fold_seconds: Mean seconds of fitting one fold.
         cost_gmacs: Billion multiply-adds an image.
         parameters: How many numbers the model holds.
@@ -104,12 +107,15 @@ class TrialRecord(TypedDict):
     hyperparameters: Mapping[str, Any]
     score: float | None
     spread: float | None
+    decided: float
     seconds: float
     finished_at: float
     accuracy: NotRequired[float | None]
     log_loss: NotRequired[float | None]
     temperature: NotRequired[float]
     folds: NotRequired[int]
+    features_seconds: NotRequired[float]
+    preparing_seconds: NotRequired[float]
     fold_seconds: NotRequired[float]
     cost_gmacs: NotRequired[float | None]
     parameters: NotRequired[int | None]

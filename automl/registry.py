@@ -90,11 +90,16 @@ def next_version(workspace: Workspace, name: str) -> int:
 
 
 @contextlib.contextmanager
-def staging(workspace: Workspace, name: str) -> Iterator[Path]:
+def staging(workspace: Workspace, name: str, owner: str = "") -> Iterator[Path]:
     """Yields the path of a folder to write a version of `name` in; it does not exist yet.
 
     Hand it to `register` when it is whole. What is still there when the block ends is removed,
     and so is what processes that were killed left behind a day ago or earlier.
+
+    Args:
+        workspace: The workspace.
+        name: The model's name.
+        owner: Who writes, such as a run's id; what the same one has left behind goes at once.
 
     Raises:
         UsageError: If `name` cannot name a model.
@@ -102,7 +107,8 @@ def staging(workspace: Workspace, name: str) -> Iterator[Path]:
     home = workspace.models / check_name(name, "model")
     home.mkdir(parents=True, exist_ok=True)
     _sweep(home)
-    folder = home / f"{_STAGING}{secrets.token_hex(6)}"
+    folder = home / f"{_STAGING}{owner or secrets.token_hex(6)}"
+    shutil.rmtree(folder, ignore_errors=True)
     try:
         yield folder
     finally:

@@ -6,15 +6,18 @@ import logging
 import os
 import sys
 import warnings
+from contextlib import closing
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from automl.cli.options import json_option, print_json, workspace_option
+from automl.errors import UsageError
 
 
 @click.command()
-@click.argument("images", metavar="IMAGES", type=click.Path())
+@click.argument("images", metavar="IMAGES", type=click.Path(), required=False)
 @click.option("--name", help="Names the experiment and the model  [default: the folder's name]")
 @click.option("--budget", metavar="TIME", help="Time for all of it, as 90s, 3m, 1h  [default: 10m]")
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="The most trials.")
@@ -34,10 +37,18 @@ from automl.cli.options import json_option, print_json, workspace_option
     metavar="NAME",
     help="What watches the search, such as tensorboard or mlflow; repeatable.",
 )
+@click.option(
+    "--resume",
+    "unfinished",
+    metavar="RUN",
+    help="Go on with a search that was killed, cancelled or failed, as it was asked for.",
+)
 @workspace_option
 @json_option
+@click.pass_context
 def command(
-    images: str,
+    context: click.Context,
+    images: str | None,
     name: str | None,
     budget: str | None,
     trials: int | None,
@@ -46,6 +57,7 @@ def command(
     pairs: tuple[str, ...],
     strategy: str,
     observe: tuple[str, ...],
+    unfinished: str | None,
     workspace: str | None,
     as_json: bool,
 ) -> None:
@@ -54,7 +66,15 @@ def command(
     A stratified fifth of the images (or --test) is held out and looked at once, at the end.
     Ctrl-C ends the search and keeps the best model so far.
     """
-    result = run(images, name, budget, trials, test, seed, pairs, strategy, workspace, observe)
+    if unfinished is not None:
+        _require_nothing_else(context)
+        result = go_on(unfinished, workspace)
+    elif images is None:
+        raise UsageError(
+            "expected a folder of class folders, or --resume RUN, found neither; name one."
+        )
+    else:
+        result = run(images, name, budget, trials, test, seed, pairs, strategy, workspace, observe)
     if as_json:
         print_json(as_object(result))
     else:
@@ -79,9 +99,6 @@ def run(
     from automl.tuning.settings import SearchSettings, parse_duration, parse_pins, training_backend
     from automl.workspace import Workspace, check_name
 
-    logging.basicConfig(level=logging.WARNING, format="%(message)s")
-    # Pillow warns of damaged metadata in pictures that are fine.
-    warnings.filterwarnings("ignore", module="PIL")
     seconds = parse_duration(budget) if budget is not None else None
     settings = SearchSettings(
         name=check_name(default_name(images) if name is None else name, "experiment"),
@@ -95,14 +112,49 @@ def run(
         command=["automl", *sys.argv[1:]],
         began=process_start(),
     )
-    # This process only keeps Keras Tuner's oracle. The openvino backend comes with the core
-    # dependencies and starts three times as fast as TensorFlow; the worker has the real one.
-    os.environ["KERAS_BACKEND"] = "openvino"
+    _prepare_process()
     from automl.cli.progress import TerminalProgress
     from automl.tuning.api import run_search
 
-    progress = TerminalProgress(settings.budget, settings.began)
-    return run_search(settings, images, test, Workspace.find(workspace), progress)
+    with closing(TerminalProgress(settings.budget, settings.began)) as progress:
+        return run_search(settings, images, test, Workspace.find(workspace), progress)
+
+
+def go_on(unfinished: str, workspace: str | None) -> Any:
+    """Goes on with a run in a process of its own; returns it."""
+    from automl.tuning.run import find_run
+    from automl.workspace import Workspace
+
+    place = Workspace.find(workspace)
+    found, began = find_run(place, unfinished), process_start()
+    _prepare_process()
+    from automl.cli.progress import TerminalProgress
+    from automl.tuning.api import resume_search
+
+    budget, spent = found.record["budget_seconds"], found.record["seconds"]
+    with closing(TerminalProgress(budget, began - spent)) as progress:
+        return resume_search(found, place, progress, began)
+
+
+def _require_nothing_else(context: click.Context) -> None:
+    for parameter in context.command.params:
+        given = context.get_parameter_source(parameter.name or "")
+        if parameter.name in ("unfinished", "workspace", "as_json"):
+            continue
+        if given is ParameterSource.COMMANDLINE:
+            raise UsageError(
+                f"expected a run to go on as it was asked for, found {parameter.opts[0]} beside "
+                f"--resume; leave it out."
+            )
+
+
+def _prepare_process() -> None:
+    logging.basicConfig(level=logging.WARNING, format="%(message)s")
+    # Pillow warns of damaged metadata in pictures that are fine.
+    warnings.filterwarnings("ignore", module="PIL")
+    # This process only keeps Keras Tuner's oracle. The openvino backend comes with the core
+    # dependencies and starts three times as fast as TensorFlow; the worker has the real one.
+    os.environ["KERAS_BACKEND"] = "openvino"
 
 
 def as_object(run: Any) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -109,6 +110,31 @@ class Dataset:
                 }
             )
         )
+
+    @classmethod
+    def from_parquet(cls, path: str | os.PathLike[str]) -> Dataset:
+        """Reads what `to_parquet` wrote.
+
+        Raises:
+            DataError: If the file is missing or is something else.
+        """
+        import pyarrow.parquet as pq
+
+        try:
+            table = pq.read_table(path)
+            return cls(table, json.loads(table.schema.metadata[b"labels"]))
+        except (OSError, pa.ArrowException, TypeError, KeyError, ValueError) as error:
+            raise DataError(
+                f"expected a dataset in Parquet, found {path} unreadable "
+                f"({' '.join(str(error).split())}); write it again."
+            ) from error
+
+    def to_parquet(self, path: str | os.PathLike[str]) -> None:
+        """Writes the table and the classes, without any image."""
+        import pyarrow.parquet as pq
+
+        metadata = {"labels": json.dumps(self.labels, ensure_ascii=False)}
+        pq.write_table(self.table.replace_schema_metadata(metadata), path)
 
     def __len__(self) -> int:
         return int(self.table.num_rows)

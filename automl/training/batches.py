@@ -30,6 +30,7 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         seed: int,
         augmenter: Callable[[Images, int], Images] | None = None,
         views: int = 1,
+        epoch: int = 0,
     ) -> None:
         """Makes the batches.
 
@@ -41,12 +42,13 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
             seed: 0 or more.
             augmenter: Varies a batch on the host; see `automl.components.Augmentation`.
             views: How many versions of each image `inputs` holds; an epoch takes one at random.
+            epoch: The number of the first epoch.
         """
         super().__init__(workers=2 if augmenter else 1, max_queue_size=8)
         self._inputs, self._rows, self._y = inputs, rows, y
         self._size, self._seed, self._augmenter = min(batch_size, len(rows)), seed, augmenter
         self._views, self._step = views, len(inputs) // views
-        self._epoch = -1
+        self._epoch = epoch - 1
         self.on_epoch_end()
 
     @property

@@ -92,8 +92,9 @@ class FineTuning:
         head: FittedHead | None,
         limits: Limits,
         on_epoch: EpochReport,
+        done: tuple[int, Sequence[NDArray[Any]]] | None = None,
     ) -> None:
-        """Trains from the start.
+        """Trains from the start, or from where an earlier training was cut off.
 
         Args:
             positions: Positions `[n]` among the training images.
@@ -102,7 +103,9 @@ class FineTuning:
             head: What the head's layers begin with; `None` for random weights.
             limits: What the training must keep to.
             on_epoch: Called after each epoch.
+            done: Epochs that were trained before, and what `values` gave after them.
         """
+        epoch = done[0] if done else 0
         batches = Batches(
             self._inputs.values,
             self._inputs.rows[positions],
@@ -111,12 +114,24 @@ class FineTuning:
             self._seed,
             self._inputs.augmenter,
             self._inputs.views,
+            epoch,
         )
         self._restart(batches.num_batches)
-        if head is not None:
+        if done:
+            _assign(self._variables, done[1])
+        elif head is not None:
             head.load(self.head_layers)
         weights = balanced_class_weight(y, classes)
-        fit(self._model, batches, int(self._params["epochs"]), weights, limits, on_epoch)
+        fit(self._model, batches, int(self._params["epochs"]), weights, limits, on_epoch, epoch)
+
+    def values(self) -> list[NDArray[Any]]:
+        """Returns all that training has changed, for going on with it elsewhere."""
+        return _values(self._variables)
+
+    @property
+    def _variables(self) -> Sequence[Any]:
+        """With the states of random generators, which `weights` leaves out."""
+        return [*self._model.variables, *self._model.optimizer.variables]
 
     def logits(self, positions: Rows) -> Floats:
         """Returns logits `[n, C]` of the training images at `positions`, as they are."""
@@ -127,16 +142,12 @@ class FineTuning:
         return predict(self._inputs.trunk, self._inputs.values, self._inputs.rows[positions])
 
     def _restart(self, steps_per_epoch: int) -> None:
-        for variable, value in zip(self._classifier.weights, self._start, strict=True):
-            variable.assign(value)
+        _assign(self._classifier.weights, self._start)
         if self._optimizer_start is None:
             compile_model(self._model, self._params, steps_per_epoch)
             self._model.optimizer.build(self._model.trainable_variables)
             self._optimizer_start = _values(self._model.optimizer.variables)
-        for variable, value in zip(
-            self._model.optimizer.variables, self._optimizer_start, strict=True
-        ):
-            variable.assign(value)
+        _assign(self._model.optimizer.variables, self._optimizer_start)
 
 
 def unfreeze(backbone: Backbone, network: keras.Model, share: float) -> None:
@@ -151,3 +162,8 @@ def _values(variables: Sequence[Any]) -> list[NDArray[np.generic]]:
     from keras import ops
 
     return [np.array(ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def _assign(variables: Sequence[Any], values: Sequence[NDArray[Any]]) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)

@@ -52,12 +52,15 @@ def fit(
     class_weight: Mapping[int, float],
     limits: Limits,
     on_epoch: EpochReport = lambda epoch, logs: None,
+    first: int = 0,
 ) -> None:
     """Trains a compiled model for `epochs` epochs.
 
     Args:
+        epochs: In all, with those before `first`.
         limits: A training that will not end by its deadline is given up as soon as that shows.
         on_epoch: Called after each epoch with its number from 0, and Keras' logs.
+        first: The epoch to begin with, where others were trained before.
 
     Raises:
         TrialError: If the loss is no number.
@@ -67,7 +70,7 @@ def fit(
     import keras
 
     begun = time.monotonic()
-    steps = epochs * batches.num_batches
+    steps = (epochs - first) * batches.num_batches
 
     class Limits(keras.callbacks.Callback):  # type: ignore[misc]
         compiled_at = begun
@@ -84,7 +87,7 @@ def fit(
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
             on_epoch(epoch, {name: float(value) for name, value in (logs or {}).items()})
-            now, done = time.monotonic(), (epoch + 1) * batches.num_batches
+            now, done = time.monotonic(), (epoch + 1 - first) * batches.num_batches
             left = (steps - done) * (now - self.compiled_at) / max(1, done - 1)
             given, needed = limits.deadline - begun, now - begun + left
             if epoch + 1 < epochs and needed > 1.1 * given:
@@ -96,6 +99,7 @@ def fit(
     model.fit(
         batches,
         epochs=epochs,
+        initial_epoch=first,
         class_weight=dict(class_weight),
         shuffle=False,
         verbose=0,

@@ -33,6 +33,7 @@ from automl.training.fitting import EpochReport
 from automl.training.forward import forward
 from automl.training.heads import PROBE, fit_head, head_settings, probe_head
 from automl.training.limits import Limits
+from automl.training.milestone import Milestone
 from automl.training.scoring import balanced_accuracy, fit_temperature, out_of_fold_score
 
 if TYPE_CHECKING:
@@ -155,12 +156,24 @@ class Trial:
         data: TrainingData,
         limits: Limits | None = None,
         reports: Reports | None = None,
+        progress: Path | None = None,
     ) -> None:
+        """Makes the trial.
+
+        Args:
+            params: The hyperparameters by dimension.
+            data: What it is fitted and judged on.
+            limits: What it must keep to.
+            reports: Where it reports what it is doing.
+            progress: A folder that keeps how far its training has come; a trial of the same
+                configuration on the same data goes on from there.
+        """
         manager = plugin_manager()
         self.params = dict(params)
         self.data = data
         self._limits = limits or Limits()
         self._reports = reports or Reports()
+        self._progress = progress
         self._backbone = manager.backbones[self.params["backbone"]]
         self._head = manager.heads[self.params["head"]]
         self._weights = str(self.params.get("weights", "random"))
@@ -273,7 +286,7 @@ class Trial:
             data.rows,
             data.cache,
             self._features_path(),
-            self._progress(len(data.rows)),
+            self._count(len(data.rows)),
         )
 
     def _features_path(self) -> Path:
@@ -281,7 +294,7 @@ class Trial:
         key = features_key(data.pixels_key, data.rows, self._backbone, depth, self._weights)
         return data.cache.features / f"{key}.npy"
 
-    def _progress(self, total: int) -> Callable[[int], None]:
+    def _count(self, total: int) -> Callable[[int], None]:
         def progress(done: int) -> None:
             self._limits.check()
             self._reports.on_images(done, total)
@@ -349,12 +362,22 @@ class Trial:
         settings: Sequence[Mapping[str, Any]],
         features: Features | None,
     ) -> Logits:
-        data = self.data
-        logits: Logits = [[] for _ in settings]
+        data, folder = self.data, self._progress
+        begun = Milestone.load(folder, len(settings)) if folder else None
+        logits: Logits = [list(done) for done in begun.logits] if begun else [[] for _ in settings]
         for number, (train, validation) in enumerate(folds):
+            if number < len(logits[0]):
+                continue
             reports = self._reports if number == 0 else None
             watch = _Validation(tuning, data.y, validation, reports)
-            self._tune(tuning, train, features, watch.on_epoch)
+
+            def on_epoch(epoch: int, logs: Mapping[str, float], watch: Any = watch) -> None:
+                watch.on_epoch(epoch, logs)
+                if folder:
+                    Milestone(logits, epoch + 1, tuning.values()).save(folder)
+
+            self._tune(tuning, train, features, on_epoch, begun)
+            begun = None
             if isinstance(self._head, EstimatorHead):
                 values = tuning.features(np.arange(len(data.rows)))
                 self._last_heads = self._fit(settings, train, values)
@@ -420,18 +443,23 @@ class Trial:
             makers[:views],
             data.cache,
             path(views),
-            self._progress(views * images),
+            self._count(views * images),
         )
         if values is None:
             return None
         return TuningInputs(values, np.arange(images), parts.upper, views=views)
 
     def _tune(
-        self, tuning: FineTuning, positions: Rows, features: Features | None, on_epoch: EpochReport
+        self,
+        tuning: FineTuning,
+        positions: Rows,
+        features: Features | None,
+        on_epoch: EpochReport,
+        begun: Milestone | None = None,
     ) -> None:
         data = self.data
         start = None
-        if features is not None:
+        if features is not None and begun is None:
             head = probe_head(tuning.head_layers, self._head)
             start = fit_head(
                 head,
@@ -449,6 +477,7 @@ class Trial:
             start,
             self._limits,
             on_epoch,
+            (begun.epochs, begun.values) if begun else None,
         )
 
 

@@ -7,17 +7,20 @@ import os
 import secrets
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 from automl.cache import Cache
 from automl.data.dataset import Dataset
-from automl.errors import SearchInterrupted, UsageError
+from automl.errors import SearchError, SearchInterrupted, UsageError
 from automl.plugins import plugin_manager
 from automl.tuning.checks import check_images, check_settings
 from automl.tuning.journal import Journal, Progress, Silence
-from automl.tuning.run import Run, this_process
+from automl.tuning.run import Run, find_run, this_process
+from automl.tuning.run_data import load_images, save_images
 from automl.tuning.scratch import remove_scratch, sweep
 from automl.tuning.settings import SearchSettings, parse_duration, training_backend
 from automl.tuning.versions import library_versions
@@ -91,6 +94,30 @@ def search(
     return run_search(settings, dataset, test, place, progress or Silence())
 
 
+def resume(
+    run: str | Run,
+    *,
+    workspace: Workspace | str | os.PathLike[str] | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Goes on with a search that was killed, cancelled, or failed.
+
+    What was tried is not tried again, and the time that it took counts.
+
+    Args:
+        run: A run, its id, or an experiment's name for its newest run.
+        workspace: Where it is kept; see `Workspace.find`.
+        progress: Shows what happens.
+
+    Raises:
+        NotFoundError: If there is no such run.
+        SearchError: If it has ended well, goes on elsewhere, or its images have changed.
+        SearchInterrupted: If it was stopped again.
+    """
+    place = workspace if isinstance(workspace, Workspace) else Workspace.find(workspace)
+    return resume_search(run, place, progress or Silence(), time.time())
+
+
 def run_search(
     settings: SearchSettings,
     dataset: Dataset | str | os.PathLike[str],
@@ -99,23 +126,76 @@ def run_search(
     progress: Progress,
 ) -> Run:
     """Does what `search` says, on settings that were checked."""
-    manager = plugin_manager()
-    compute = manager.compute[settings.compute]
-    check_settings(manager, settings)
-    cache = Cache(workspace.cache, settings.began)
-    sweep(workspace)
+    check_settings(plugin_manager(), settings)
     run_id = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     folder = workspace.experiments / settings.name / run_id
+    images, held_out = _dataset(dataset), None if test is None else _dataset(test)
+    check_images(images, held_out)
+
+    def begin(journal: Journal) -> None:
+        save_images(folder, images, held_out)
+        started = datetime.datetime.fromtimestamp(settings.began, datetime.UTC)
+        journal.record(
+            "run_started",
+            run=run_id,
+            name=settings.name,
+            state="preparing",
+            seed=settings.seed,
+            command=list(settings.command),
+            started=started.isoformat(timespec="seconds"),
+            budget_seconds=settings.budget,
+            versions=library_versions(),
+            process=this_process(),
+            settings=settings.to_record(),
+        )
+
+    return _work(settings, images, held_out, folder, workspace, progress, begin)
+
+
+def resume_search(run: str | Run, workspace: Workspace, progress: Progress, began: float) -> Run:
+    """Does what `resume` says, `began` being when that was asked for, as `time.time` gives it."""
+    found = run if isinstance(run, Run) else find_run(workspace, run)
+    if found.state == "completed":
+        raise SearchError(
+            f"expected a run that has not ended, found {found.id} completed; search again for "
+            f"another."
+        )
+    images, held_out = load_images(found.folder)
+    # The budget is of the run's own time: what it has spent counts, when it rested does not.
+    settings = SearchSettings.from_record(
+        found.record, found.details, began=began - found.record["seconds"]
+    )
+    check_settings(plugin_manager(), settings)
+
+    def begin(journal: Journal) -> None:
+        state = "running" if journal.state.record["fingerprint"] else "preparing"
+        journal.record("run_resumed", state=state, error=None, process=this_process())
+
+    return _work(settings, images, held_out, found.folder, workspace, progress, begin)
+
+
+def _work(
+    settings: SearchSettings,
+    images: Dataset,
+    held_out: Dataset | None,
+    folder: Path,
+    workspace: Workspace,
+    progress: Progress,
+    begin: Callable[[Journal], None],
+) -> Run:
+    """Does what is left to do of the run in `folder`, which `begin` logs first."""
+    manager = plugin_manager()
+    cache = Cache(workspace.cache, settings.began)
+    sweep(workspace)
     watches = {
         name: manager.observers[name].watch(folder, workspace.root) for name in settings.observers
     }
-    images, held_out = _dataset(dataset), None if test is None else _dataset(test)
-    check_images(images, held_out)
     journal = Journal(folder, settings.began, progress, watches)
+    compute = manager.compute[settings.compute]
     worker = WorkerProcess(compute, folder / "worker.log", settings.backend)
     try:
         with _interrupts() as interrupts:
-            _begin(journal, run_id, settings)
+            begin(journal)
             try:
                 _run(settings, images, held_out, workspace, cache, journal, worker, interrupts)
             except BaseException as error:
@@ -127,30 +207,6 @@ def run_search(
         remove_scratch(folder)
         journal.close()
     return Run(folder)
-
-
-def _begin(journal: Journal, run_id: str, settings: SearchSettings) -> None:
-    started = datetime.datetime.fromtimestamp(settings.began, datetime.UTC)
-    journal.record(
-        "run_started",
-        run=run_id,
-        name=settings.name,
-        state="preparing",
-        seed=settings.seed,
-        command=list(settings.command),
-        started=started.isoformat(timespec="seconds"),
-        budget_seconds=settings.budget,
-        versions=library_versions(),
-        process=this_process(),
-        settings={
-            "trials": settings.trials,
-            "pins": dict(settings.pins),
-            "strategy": settings.strategy,
-            "compute": settings.compute,
-            "backend": settings.backend,
-            "observers": list(settings.observers),
-        },
-    )
 
 
 def _run(
@@ -169,7 +225,8 @@ def _run(
 
     driver = Driver(settings, cache, journal, worker, lambda: interrupts() > 0)
     driver.prepare(images, held_out)
-    driver.run_trials()
+    if journal.state.record["winner"] is None:  # else an earlier process had come that far
+        driver.run_trials()
     Finishing(driver, settings, workspace, journal, lambda: interrupts() > 1).run()
 
 

@@ -94,6 +94,10 @@ class CostModel:
         """Returns the seconds for the export, its proof, the evaluation and the report."""
         return 4.0 + 8.0 * self.gmacs(values) + 1.3 * test_images * self.image_seconds(values)
 
+    def knows_decoding(self, side: int) -> bool:
+        """Says whether images have been decoded to `side` pixels before."""
+        return side in self._decoded
+
     def learn_decoding(self, side: int, seconds: float) -> None:
         """Takes into account what decoding all images to `side` pixels took."""
         if side not in self._decoded:

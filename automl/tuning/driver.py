@@ -1,4 +1,4 @@
-"""Drives a search: prepares, runs trials one after another, and finishes with the winner."""
+"""Drives a search: prepares the images, and runs one trial after another."""
 
 from __future__ import annotations
 
@@ -8,11 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-import keras_tuner
-
 from automl.cache import Cache
-from automl.components import StrategyContext
-from automl.components.strategy import OBJECTIVE
 from automl.data.dataset import Dataset
 from automl.errors import SearchError, SearchInterrupted, TrialError, WorkspaceError
 from automl.plugins import plugin_manager
@@ -20,24 +16,18 @@ from automl.training.limits import TrialCancelledError, TrialDeadlineError
 from automl.training.trial import TrialResult, folds_to_train
 from automl.tuning.candidates import find_candidates
 from automl.tuning.costs import CostModel
+from automl.tuning.decisions import Decisions
 from automl.tuning.dimensions import describe_dimensions
 from automl.tuning.journal import Journal
 from automl.tuning.preparation import Prepared, prepare, typical_side
 from automl.tuning.run_data import describe_training_data, save_split
-from automl.tuning.scratch import CHECKPOINTS
+from automl.tuning.scratch import CHECKPOINTS, PROGRESS
 from automl.tuning.settings import SearchSettings
 from automl.tuning.space import build_space
 from automl.tuning.worker_process import WorkerProcess
 
 FIRST_SECONDS = 5.0
 """The least time that a trial is given."""
-
-SKIPS = 50
-"""Proposals in a row that do not fit the budget, after which the search is over."""
-
-REFIT_SHARE = 0.15
-"""The share of the budget that training the best network once more, on all images, may take
-from looking for a better one."""
 
 FAILURES = 8
 """Failed trials without a single success, after which the search is over."""
@@ -72,15 +62,24 @@ class Driver:
         side, begun = typical_side(dataset), time.monotonic()
         candidates, notes = find_candidates(self._manager, settings.pins, side)
         self._space = build_space(self._manager, candidates, settings.pins, side)
+        resolution = int(self._space.values["resolution"])
         self.prepared = prepare(
-            dataset,
-            test,
-            int(self._space.values["resolution"]),
-            settings.seed,
-            self._cache,
-            self._show_decoding,
+            dataset, test, resolution, settings.seed, self._cache, self._show_decoding
         )
         prepared, folds = self.prepared, self.prepared.folds
+        self.costs = CostModel(
+            self._manager, len(prepared.train), len(folds), folds_to_train(folds)
+        )
+        self._decisions = Decisions(
+            self._manager.strategies[settings.strategy],
+            settings,
+            self._space,
+            self.costs,
+            len(prepared.test),
+        )
+        if self._journal.state.record["fingerprint"]:
+            self._go_on()
+            return
         save_split(
             self._journal.folder,
             prepared.train,
@@ -88,10 +87,7 @@ class Driver:
             prepared.test,
             folds,
         )
-        self.costs = CostModel(
-            self._manager, len(prepared.train), len(folds), folds_to_train(folds)
-        )
-        self.costs.learn_decoding(int(self._space.values["resolution"]), time.monotonic() - begun)
+        self._learn_decoding(resolution, begun)
         paths = prepared.images.paths
         unreadable = [
             {"path": paths[row], "reason": why} for row, why in prepared.unreadable.items()
@@ -114,33 +110,19 @@ class Driver:
             SearchInterrupted: If the user stopped it before a trial had ended.
             SearchError: If every trial failed.
         """
-        settings = self._settings
-        oracle = self._manager.strategies[settings.strategy].oracle(
-            StrategyContext(
-                self._space,
-                settings.trials,
-                settings.seed,
-                self.costs.trial_seconds,
-                self._affordable,
-                self._seconds_left,
-            )
-        )
-        _keep_in_memory(oracle)
-        skipped = 0
-        while not self._stopped() and skipped < SKIPS and not self._is_hopeless():
-            trial = oracle.create_trial("driver")
-            if trial.status != "RUNNING":
+        for name, values in dict(self._decisions.running).items():
+            self._run_trial(name, values)  # it was under way when the run broke off
+        while not self._stopped() and not self._is_hopeless():
+            decided = self._elapsed()
+            proposed = self._decisions.propose(decided)
+            if proposed is None:
                 break
-            values = dict(trial.hyperparameters.values)
-            if self._affordable(values):
-                skipped = 0
-                self._run_trial(oracle, trial, values)
-            else:
-                skipped += 1
-                if oracle.max_trials:
-                    oracle.max_trials += 1  # it was drawn, but is none of the user's
-                trial.status = "FAILED"
-                oracle.end_trial(trial)
+            name, values = proposed
+            stage = "fine-tune" if float(values["unfreeze"]) > 0 else "frozen"
+            self._journal.record(
+                "trial_started", trial=name, stage=stage, hyperparameters=values, decided=decided
+            )
+            self._run_trial(name, values)
         self._require_a_model()
 
     def checkpoint(self, trial: str) -> Path:
@@ -153,7 +135,7 @@ class Driver:
             return True
         needed = self.costs.refit_seconds(values)
         needed += self.costs.finish_seconds(values, len(self.prepared.test))
-        return needed <= self._settings.budget - (time.time() - self._settings.began)
+        return needed <= self._settings.budget - self._elapsed()
 
     def training_data(
         self, side: int, stopped: Callable[[], bool] = lambda: False
@@ -172,7 +154,7 @@ class Driver:
             self._journal.show({"event": "decoding", "done": done, "total": total})
 
         pixels = prepared.pixels(side, progress)
-        self.costs.learn_decoding(side, time.monotonic() - begun)
+        self._learn_decoding(side, begun)
         return describe_training_data(
             self._journal.folder,
             pixels,
@@ -181,13 +163,35 @@ class Driver:
             self._settings.seed,
         )
 
-    def _run_trial(self, oracle: Any, trial: Any, values: dict[str, Any]) -> None:
-        name, begun = str(trial.trial_id), time.monotonic()
-        stage = "fine-tune" if float(values["unfreeze"]) > 0 else "frozen"
-        self._journal.record("trial_started", trial=name, stage=stage, hyperparameters=values)
+    def _go_on(self) -> None:
+        """Takes up what an earlier process has logged.
+
+        Raises:
+            SearchError: If the images are not the ones that it worked on.
+        """
+        if self.prepared.fingerprint != self._journal.state.record["fingerprint"]:
+            raise SearchError(
+                "expected the images that the run began with, found that some have changed since; "
+                "start a new search."
+            )
+        for event in self._journal.past:
+            self._decisions.replay(event)
+
+    def _elapsed(self) -> float:
+        """Returns seconds since the run began, without those that it rested."""
+        return round(time.time() - self._settings.began, 3)
+
+    def _learn_decoding(self, side: int, begun: float) -> None:
+        """Logs what decoding took; only the first time at a resolution tells anything."""
+        if not self.costs.knows_decoding(side):
+            seconds = round(time.monotonic() - begun, 3)
+            self._decisions.learn(self._journal.record("decoded", resolution=side, seconds=seconds))
+
+    def _run_trial(self, name: str, values: dict[str, Any]) -> None:
+        progress = self._journal.folder / PROGRESS / name
         try:
             data = self.training_data(int(values["resolution"]), self._stopped)
-            left = self._seconds_left(values)
+            left = self._decisions.seconds_left(values, self._elapsed())
             # The first trial is begun whatever is left, and deserves a chance to end.
             seconds = None if left == float("inf") else max(left, FIRST_SECONDS)
             command = {
@@ -196,6 +200,7 @@ class Driver:
                 "data": data,
                 "seconds": seconds,
                 "checkpoint": str(self.checkpoint(name)),
+                "progress": str(progress),
             }
             answer = self.worker.call(
                 command, lambda event: self._show(name, event), self._stopped, seconds
@@ -203,18 +208,11 @@ class Driver:
         except (TrialError, WorkspaceError) as error:
             ended = isinstance(error, (TrialCancelledError, TrialDeadlineError))
             status = "stopped" if ended else "failed"
-            trial.status, trial.message = "FAILED", str(error)
-            self._finish_trial(
-                name, begun, status=status, score=None, spread=None, error=str(error)
-            )
+            self._finish_trial(name, status=status, score=None, spread=None, error=str(error))
         else:
             result = TrialResult(**{k: v for k, v in answer.items() if k != "event"})
-            self.costs.learn(values, result)
-            oracle.update_trial(trial.trial_id, {OBJECTIVE: result.score})
-            trial.status = "COMPLETED"
             self._finish_trial(
                 name,
-                begun,
                 status="completed",
                 hyperparameters=result.params,
                 score=result.score,
@@ -223,11 +221,13 @@ class Driver:
                 log_loss=result.log_loss,
                 temperature=result.temperature,
                 folds=result.folds,
+                features_seconds=result.features_seconds,
+                preparing_seconds=result.preparing_seconds,
                 fold_seconds=result.fold_seconds,
                 cost_gmacs=self.costs.gmacs(values),
                 error=None,
             )
-        oracle.end_trial(trial)
+        shutil.rmtree(progress, ignore_errors=True)
         self._drop_checkpoints()
 
     def _drop_checkpoints(self) -> None:
@@ -237,40 +237,12 @@ class Driver:
             if folder.name != best:
                 shutil.rmtree(folder, ignore_errors=True)
 
-    def _finish_trial(self, name: str, begun: float, **fields: Any) -> None:
-        seconds = round(time.monotonic() - begun, 3)
-        self._journal.record("trial_finished", trial=name, seconds=seconds, **fields)
-
-    def _affordable(self, values: Mapping[str, Any]) -> bool:
-        """Says whether a trial fits; the first one is begun in any case."""
-        if not self._journal.state.trials:
-            return True
-        return self.costs.trial_seconds(values) <= self._seconds_left(values)
-
-    def _seconds_left(self, values: Mapping[str, Any]) -> float:
-        """Returns seconds for trials, with room for the last fit of this one or of the best."""
-        if self._settings.budget is None:
-            return float("inf")
-        elapsed = time.time() - self._settings.began
-        best = next(iter(self._journal.state.leaderboard), None)
-        possible = [values]
-        if best is not None and best["score"] is not None:
-            possible.append(dict(best["hyperparameters"]))
-        reserve = max(
-            self._refit_seconds(winner) + self.costs.finish_seconds(winner, len(self.prepared.test))
-            for winner in possible
+    def _finish_trial(self, name: str, **fields: Any) -> None:
+        begun = self._journal.state.trials[name]["decided"]
+        seconds = round(self._elapsed() - begun, 3)
+        self._decisions.learn(
+            self._journal.record("trial_finished", trial=name, seconds=seconds, **fields)
         )
-        return self._settings.budget - elapsed - reserve
-
-    def _refit_seconds(self, values: Mapping[str, Any]) -> float:
-        """Returns what is set aside to train the winner on all images.
-
-        A trained network has a checkpoint, so that a refit is a luxury, where a frozen one's
-        head is all that is fitted and nothing is kept.
-        """
-        seconds = self.costs.refit_seconds(values)
-        dear = seconds > REFIT_SHARE * (self._settings.budget or float("inf"))
-        return 0.0 if dear and float(values["unfreeze"]) > 0 else seconds
 
     def _require_a_model(self) -> None:
         rows = self._journal.state.leaderboard
@@ -302,14 +274,3 @@ class Driver:
                 "nothing was kept, start it again."
             )
         self._journal.show({"event": "decoding", "done": done, "total": total})
-
-
-def _keep_in_memory(oracle: keras_tuner.Oracle) -> None:
-    """Keeps Keras Tuner from writing files of its own, printing, and giving up on failures.
-
-    The event log is the truth; the oracle's state can be made again from it.
-    """
-    oracle.save = lambda: None
-    oracle._save_trial = lambda trial: None
-    oracle.verbose = 0
-    oracle.max_consecutive_failed_trials = 10**9

@@ -2,12 +2,14 @@
 
 `events.jsonl` is only ever appended to, one JSON object a line, each on the disk before the
 run goes on. A last line that was cut off by a crash is ignored, and any other that a failing
-disk or an editor has damaged costs itself alone.
+disk or an editor has damaged costs itself alone. Whoever appends holds a lock on it, so that one
+process at a time goes on with a run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import logging
 import math
@@ -17,11 +19,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from automl.errors import SearchError
 from automl.records import RunRecord, TrialRecord
 
 logger = logging.getLogger(__name__)
 
 FILE = "events.jsonl"
+
+OF_THE_RUN = frozenset(
+    {"run_started", "run_resumed", "prepared", "finalizing", "registered", "run_finished"}
+)
+"""Events whose fields are the run's own."""
 
 
 class EventLog:
@@ -32,10 +40,22 @@ class EventLog:
 
         Args:
             folder: The run's folder.
-            begun: When the run began, as `time.time` gives it.
+            begun: When the run began, as `time.time` gives it; later by as much as it rested.
+
+        Raises:
+            SearchError: If another process has it open.
         """
-        self._file = (folder / FILE).open("ab")
+        self._file = (folder / FILE).open("a+b")
         self._begun = begun
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            self._file.close()
+            raise SearchError(
+                f"expected a run that nothing works on, found {folder.name} going on in another "
+                f"process; wait for its end."
+            ) from None
+        self._end_last_line()
 
     def append(self, event: str, **fields: Any) -> dict[str, Any]:
         """Writes one event, with the seconds since the run began, and returns it as written."""
@@ -46,6 +66,13 @@ class EventLog:
         os.fsync(self._file.fileno())
         written: dict[str, Any] = json.loads(line)
         return written
+
+    def _end_last_line(self) -> None:
+        """Keeps a line that a crash cut off from spoiling the next one."""
+        if self._file.seek(0, os.SEEK_END) > 0:
+            self._file.seek(-1, os.SEEK_END)
+            if self._file.read(1) != b"\n":
+                self._file.write(b"\n")
 
     def close(self) -> None:
         """Closes the file; what a full disk did not take has been told by `append`."""
@@ -102,7 +129,7 @@ class RunState:
         fields = {name: value for name, value in event.items() if name not in ("event", "at")}
         self.record["seconds"] = event["at"]
         kind = event["event"]
-        if kind in ("run_started", "prepared", "finalizing", "run_finished"):
+        if kind in OF_THE_RUN:
             self._update(fields)
         if kind == "note":
             self.record["notes"] = [*self.record["notes"], fields["text"]]
@@ -115,7 +142,7 @@ class RunState:
         elif fields.get("trial") not in self.trials:
             pass  # its beginning was lost
         elif kind == "epoch":
-            self._epoch(fields["trial"], fields["logs"])
+            self._epoch(fields["trial"], int(fields["epoch"]), fields["logs"])
         elif kind == "trial_finished":
             row = self.trials[fields["trial"]]
             row.update({**fields, "finished_at": event["at"]})  # type: ignore[typeddict-item]
@@ -133,10 +160,11 @@ class RunState:
             else:
                 self.details[name] = value
 
-    def _epoch(self, trial: str, logs: Mapping[str, float | None]) -> None:
+    def _epoch(self, trial: str, epoch: int, logs: Mapping[str, float | None]) -> None:
+        """Takes an epoch's logs; one that was lost and trained again counts once."""
         history: dict[str, Any] = dict(self.trials[trial].get("history") or {})
         for name, value in logs.items():
-            history[name] = [*history.get(name, []), value]
+            history[name] = [*history.get(name, [])[:epoch], value]
         self.trials[trial]["history"] = history  # type: ignore[typeddict-item]
 
 

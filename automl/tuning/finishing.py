@@ -18,7 +18,7 @@ from automl.images import GEOMETRY
 from automl.manifest import Manifest
 from automl.plugins import plugin_manager
 from automl.records import TrialRecord
-from automl.registry import register, staging
+from automl.registry import Model, list_models, register, staging
 from automl.tuning.driver import Driver
 from automl.tuning.journal import Journal
 from automl.tuning.run import EVALUATION, REPORT
@@ -52,29 +52,42 @@ class Finishing:
     def run(self) -> None:
         """Fits, exports, evaluates, registers and reports the best trial's configuration."""
         journal = self._journal
-        winner = journal.state.leaderboard[0]
-        journal.record("finalizing", winner=winner["trial"])
-        folder = journal.folder / WINNER
-        data = self._driver.training_data(int(winner["hyperparameters"]["resolution"]))
-        reference = self._reference_rows()
-        checkpoint = self._checkpoint(winner)
-        self._refit(winner, checkpoint, folder, data, reference)
-        shutil.rmtree(journal.folder / CHECKPOINTS, ignore_errors=True)  # no second copy
-        with staging(self._workspace, self._settings.name) as staged:
-            parity = self._export(folder, staged, data, reference)
-            evaluation = self._evaluate(folder)
-            metrics = _metrics(evaluation)
-            self._manifest(winner, evaluation, parity).write(staged)
-            model = register(self._workspace, self._settings.name, staged)
+        if journal.state.record["winner"] is None:
+            journal.record("finalizing", winner=journal.state.leaderboard[0]["trial"])
+        winner = journal.state.record["winner"]
+        assert winner is not None
+        model, evaluation = self._registered() or self._make(journal.state.trials[winner])
         remove_scratch(journal.folder)  # the SavedModel holds the weights now
         journal.record(
-            "run_finished",
-            state="completed",
+            "registered",
             model={"name": model.name, "version": model.version, "path": str(model.path)},
-            parity=parity,
-            metrics=metrics,
+            parity=model.manifest.parity,
+            metrics=_metrics(evaluation),
         )
         self._report(evaluation)
+        journal.record("run_finished", state="completed")
+
+    def _registered(self) -> tuple[Model, Evaluation] | None:
+        """Returns what this run has registered before it was cut off, if it came so far."""
+        path = self._journal.folder / EVALUATION
+        for model in list_models(self._workspace) if path.is_file() else []:
+            if model.manifest.run == self._journal.state.record["run"]:
+                return model, Evaluation.load(path)
+        return None
+
+    def _make(self, winner: TrialRecord) -> tuple[Model, Evaluation]:
+        folder = self._journal.folder / WINNER
+        data = self._driver.training_data(int(winner["hyperparameters"]["resolution"]))
+        reference = self._reference_rows()
+        self._refit(winner, self._checkpoint(winner), folder, data, reference)
+        # No second copy.
+        shutil.rmtree(self._journal.folder / CHECKPOINTS, ignore_errors=True)
+        owner = self._journal.state.record["run"]
+        with staging(self._workspace, self._settings.name, owner) as staged:
+            parity = self._export(folder, staged, data, reference)
+            evaluation = self._evaluate(folder)
+            self._manifest(winner, evaluation, parity).write(staged)
+            return register(self._workspace, self._settings.name, staged), evaluation
 
     def _reference_rows(self) -> list[int]:
         train = self._driver.prepared.train

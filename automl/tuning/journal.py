@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from automl.components import Watch
 from automl.files import write_json
 from automl.plugins import plugin_manager
-from automl.tuning.events import EventLog, RunState
+from automl.tuning.events import EventLog, RunState, read_events
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,7 @@ class Journal:
     Attributes:
         folder: The run's folder.
         state: What has happened so far.
+        past: The events that others have logged before; none of a new run.
     """
 
     def __init__(
@@ -52,49 +53,50 @@ class Journal:
         progress: Progress,
         watches: Mapping[str, Watch] | None = None,
     ) -> None:
-        """Makes the folder and opens the log.
+        """Opens the log, of a new run or of one to go on with.
 
         Args:
-            folder: The run's folder, to be made.
-            began: When the run began, as `time.time` gives it.
+            folder: The run's folder, made where there is none.
+            began: When the run began, as `time.time` gives it; later by as much as it rested.
             progress: Shows what happens.
             watches: Of this run, by observers' names.
+
+        Raises:
+            SearchError: If another process works on the run.
         """
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
         self.folder, self.state = folder, RunState()
         self._log, self._progress = EventLog(folder, began), progress
+        self.past = list(read_events(folder))
+        for event in self.past:
+            self.state.apply(event)
         self._watches, self._broken = dict(watches or {}), set[str]()
-        self._ended = False
 
-    def record(self, event: str, **fields: Any) -> None:
-        """Logs an event for good, then shows it."""
+    def record(self, event: str, **fields: Any) -> dict[str, Any]:
+        """Logs an event for good, then shows it, and returns it as it was written."""
         written = self._log.append(event, **fields)
         self.state.apply(written)
         if event != "epoch":
             write_json(self.folder / RECORD, self._content())
         self._progress.update(written, self.state)
-        if event == "run_started":
+        if event in ("run_started", "run_resumed"):
             self._tell("run_started")
         elif event == "epoch":
             self._tell("epoch_finished", **fields)
         elif event == "trial_finished":
             self._tell("trial_finished", trial=self.state.trials[fields["trial"]])
         elif event == "run_finished":
-            self._ended = True
+            self._tell("run_finished")
+        return written
 
     def show(self, event: dict[str, Any]) -> None:
         """Shows an event that is not worth logging."""
         self._progress.update(event, self.state)
 
     def close(self) -> None:
-        """Ends the display and the log, and tells that the run has ended.
-
-        Only here, because the report is written after the run's last event.
-        """
+        """Ends the display and the log."""
         self._progress.close()
         self._log.close()
-        if self._ended:
-            self._tell("run_finished")
 
     def _content(self) -> dict[str, Any]:
         return {**self.state.record, **self.state.details}

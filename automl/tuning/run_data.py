@@ -1,4 +1,4 @@
-"""The training data of a run on disk, where driver and worker meet."""
+"""The data of a run on disk: its images, and where driver and worker meet."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl.cache import Cache
+from automl.data.dataset import Dataset
 from automl.data.pixels import Pixels
 from automl.training.trial import TrainingData
 
@@ -18,6 +19,28 @@ if TYPE_CHECKING:
     Rows = NDArray[np.int64]
 
 FILE = "split.npz"
+IMAGES = "images.parquet"
+TEST_IMAGES = "test-images.parquet"
+
+
+def save_images(folder: Path, images: Dataset, test: Dataset | None) -> None:
+    """Writes which files the run in `folder` is about, so that it can be gone on with."""
+    images.to_parquet(folder / IMAGES)
+    if test is not None:
+        test.to_parquet(folder / TEST_IMAGES)
+
+
+def load_images(folder: Path) -> tuple[Dataset, Dataset | None]:
+    """Returns what `save_images` wrote.
+
+    Raises:
+        DataError: If it is not there.
+    """
+    test = folder / TEST_IMAGES
+    return (
+        Dataset.from_parquet(folder / IMAGES),
+        Dataset.from_parquet(test) if test.exists() else None,
+    )
 
 
 def save_split(

@@ -7,8 +7,10 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from automl.errors import UsageError
+from automl.records import RunRecord
 from automl.training.schedules import parse_steps
 
 TRAINING_BACKENDS = ("tensorflow", "jax", "torch")
@@ -45,6 +47,31 @@ class SearchSettings:
     observers: Sequence[str] = ()
     command: Sequence[str] = ()
     began: float = field(default_factory=time.time)
+
+    def to_record(self) -> dict[str, Any]:
+        """Returns, as JSON values, what a run's record does not hold under names of its own."""
+        return {
+            "trials": self.trials,
+            "pins": dict(self.pins),
+            "strategy": self.strategy,
+            "compute": self.compute,
+            "backend": self.backend,
+            "observers": list(self.observers),
+        }
+
+    @classmethod
+    def from_record(
+        cls, record: RunRecord, details: Mapping[str, Any], began: float
+    ) -> SearchSettings:
+        """Returns a run's settings, for going on with it."""
+        return cls(
+            name=record["name"],
+            budget=record["budget_seconds"],
+            seed=record["seed"],
+            command=record["command"],
+            began=began,
+            **details["settings"],
+        )
 
 
 def parse_duration(text: str | float) -> float:

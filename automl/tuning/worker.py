@@ -89,7 +89,8 @@ class Worker:
             lambda done, total: self._send("images", done=done, total=total),
             lambda epoch, logs: self._send("epoch", epoch=epoch, logs=dict(logs)),
         )
-        return Trial(command["params"], load_training_data(command["data"]), limits, reports)
+        data, progress = load_training_data(command["data"]), command.get("progress")
+        return Trial(command["params"], data, limits, reports, Path(progress) if progress else None)
 
     def _judge(self, command: Mapping[str, Any]) -> dict[str, Any]:
         trial = self._trial(command)

@@ -17,7 +17,6 @@ def provenance_section(run: RunRecord, leaderboard: Sequence[TrialRecord]) -> Ht
     model = run["model"]
     facts: list[tuple[str, Child]] = [
         ("Run", tag("code", run["run"])),
-        ("State", run["state"]),
         ("Started", tag("time", run["started"], datetime=run["started"])),
         ("Took", duration(run["seconds"])),
         ("Seed", str(run["seed"])),

@@ -9,6 +9,7 @@ import resource
 import numpy as np
 import pytest
 
+from automl.errors import SearchError
 from automl.tuning.events import EventLog, RunState, better, read_events, replay
 
 
@@ -99,11 +100,22 @@ def test_any_other_damaged_line_costs_itself_alone(log, tmp_path, damage, caplog
 def test_the_log_only_grows(log, tmp_path):
     log.append("note", text="a")
     before = (tmp_path / "events.jsonl").read_bytes()
+    log.close()
     again = EventLog(tmp_path, begun=0.0)
     again.append("note", text="b")
     again.close()
     after = (tmp_path / "events.jsonl").read_bytes()
     assert after.startswith(before)
+    assert [event["text"] for event in read_events(tmp_path)] == ["a", "b"]
+
+
+def test_a_line_that_was_cut_off_spoils_no_other(tmp_path):
+    (tmp_path / "events.jsonl").write_bytes(b'{"event": "note", "at": 1.0, "text": "a"}\n{"eve')
+    log = EventLog(tmp_path, begun=0.0)
+    log.append("note", text="b")
+    with pytest.raises(SearchError, match="going on in another process"):
+        EventLog(tmp_path, begun=0.0)
+    log.close()
     assert [event["text"] for event in read_events(tmp_path)] == ["a", "b"]
 
 

@@ -15,13 +15,11 @@ from automl.tuning.journal import Journal, Silence
 
 
 class Diary(Watch):
-    """Keeps what it is told, and whether there was a report by then."""
+    """Keeps what it is told."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self) -> None:
         self.told: list[str] = []
         self.run: dict[str, Any] = {}
-        self.report = False
 
     def run_started(self, run):
         self.told.append("run_started")
@@ -34,7 +32,7 @@ class Diary(Watch):
 
     def run_finished(self, run):
         self.told.append("run_finished")
-        self.run, self.report = dict(run), (self.folder / "report.html").is_file()
+        self.run = dict(run)
 
 
 class Broken(Diary):
@@ -51,13 +49,12 @@ def write_a_run(folder: Path, **watches: Watch) -> None:
         journal.record("epoch", trial="0", epoch=epoch, logs={"loss": loss})
     journal.record("trial_finished", trial="0", status="completed", score=0.75, seconds=1.0)
     journal.record("run_finished", state="completed", metrics={"accuracy": 0.5})
-    (folder / "report.html").write_text("the report")
     journal.close()
 
 
-def test_a_watch_is_told_everything_and_of_the_end_after_the_report(tmp_path: Path):
+def test_a_watch_is_told_everything(tmp_path: Path):
     folder = tmp_path / "run"
-    diary = Diary(folder)
+    diary = Diary()
     write_a_run(folder, diary=diary)
     assert diary.told == [
         "run_started",
@@ -66,7 +63,6 @@ def test_a_watch_is_told_everything_and_of_the_end_after_the_report(tmp_path: Pa
         "trial 0: {'lr': 0.1} 0.75",
         "run_finished",
     ]
-    assert diary.report
     assert diary.run == json.loads((folder / "run.json").read_text())
     assert diary.run["metrics"] == {"accuracy": 0.5}
 
@@ -92,7 +88,7 @@ def ear() -> Iterator[Ear]:
 
 def test_one_that_fails_is_reported_once_and_told_no_more(tmp_path: Path, ear: Ear):
     folder = tmp_path / "run"
-    broken, diary = Broken(folder), Diary(folder)
+    broken, diary = Broken(), Diary()
     write_a_run(folder, broken=broken, diary=diary)
     assert broken.told == ["run_started", "epoch 0 of 0: 0.5"]
     assert len(diary.told) == 5
@@ -103,7 +99,7 @@ def test_one_that_fails_is_reported_once_and_told_no_more(tmp_path: Path, ear: E
 
 def test_a_run_that_did_not_end_is_not_said_to_have(tmp_path: Path):
     folder = tmp_path / "run"
-    diary = Diary(folder)
+    diary = Diary()
     journal = Journal(folder, 0.0, Silence(), {"diary": diary})
     journal.record("run_started", run="r1", name="cups")
     journal.close()

@@ -77,9 +77,67 @@ def test_the_same_results_make_the_same_choices():
     assert search() == search()
 
 
-def test_random_is_reproducible_too():
-    first, second = (search(strategy="random", limit=10) for _ in range(2))
+@pytest.mark.parametrize("strategy", ["random", "bayesian", "grid"])
+def test_the_others_are_reproducible_too(strategy):
+    first, second = (search(strategy=strategy, limit=20) for _ in range(2))
     assert first == second
+    assert len({tuple(sorted(values.items())) for values in first}) == len(first)
+
+
+@pytest.mark.parametrize("strategy", ["random", "bayesian", "hyperband", "grid"])
+def test_the_others_go_on_after_failures(strategy):
+    calls = iter(range(100))
+    made = search(
+        strategy=strategy, limit=20, result=lambda values: 0.5 if next(calls) % 5 else None
+    )
+    assert len(made) == 20
+
+
+def test_a_grid_is_every_combination():
+    made = search({"backbone": "pixels", "head": "logistic"}, strategy="grid", limit=1000)
+    resolutions = [values["resolution"] for values in made]
+    assert sorted(resolutions) == sorted(MANAGER.backbones["pixels"].resolutions)
+
+
+def test_a_gaussian_process_finds_what_is_better():
+    def result(values):
+        return 0.9 - abs(values["lr"] - 0.01) if values["head"] == "linear" else 0.1
+
+    pins = {"backbone": "pixels", "resolution": "8", "optimizer": "adamw"}
+    made = search(pins, strategy="bayesian", limit=30, result=result)
+    early, late = made[:12], made[-12:]
+    assert sum(values["head"] == "linear" for values in late) > sum(
+        values["head"] == "linear" for values in early
+    )
+
+
+def test_hyperband_trains_the_best_for_longer():
+    def result(values):
+        return 0.9 - abs(values["lr"] - 0.01) + values["epochs"] / 1000
+
+    made = search({"backbone": "small-cnn"}, strategy="hyperband", limit=200, result=result)
+    assert {values["epochs"] for values in made} == {1, 3, 9, 27}
+
+    def others(values):
+        return tuple(sorted((k, v) for k, v in values.items() if k != "epochs"))
+
+    first, again = made[:27], made[27:36]  # the rungs of the first bracket
+    assert {values["epochs"] for values in first} == {1}
+    assert {values["epochs"] for values in again} == {3}
+    ranked = sorted(first, key=result, reverse=True)
+    assert {others(values) for values in again} == {others(values) for values in ranked[:9]}
+    assert not any(name.startswith("tuner/") for values in made for name in values)
+
+
+def test_hyperband_where_epochs_are_pinned():
+    made = search({"backbone": "small-cnn", "epochs": "5"}, strategy="hyperband", limit=20)
+    assert {values["epochs"] for values in made} == {5}
+
+
+def test_hyperband_prefers_what_is_trained_in_epochs():
+    assert all("epochs" in values for values in search(strategy="hyperband"))
+    made = search({"backbone": "pixels", "head": "logistic"}, strategy="hyperband")
+    assert made
 
 
 def test_nothing_is_proposed_twice():
@@ -175,7 +233,7 @@ PINNED = {
 
 
 @pytest.mark.parametrize("name", PINNED)
-@pytest.mark.parametrize("strategy", ["staged", "random"])
+@pytest.mark.parametrize("strategy", ["staged", "random", "bayesian", "hyperband", "grid"])
 def test_everything_pinned_is_one_trial(name, strategy):
     made = search(PINNED[name], strategy=strategy)
     assert len(made) == 1
