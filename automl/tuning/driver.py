@@ -29,6 +29,15 @@ from automl.tuning.worker_process import WorkerProcess
 FIRST_SECONDS = 5.0
 """The least time that a trial is given."""
 
+PATIENCE = 10.0
+"""How many times the seconds predicted for it a trial may take before it counts as hanging."""
+
+LEAST_SHARE = 0.2
+"""The share of the budget that it may take in any case, as predictions begin as guesses."""
+
+LEAST_SECONDS = 600.0
+"""The same where there is no budget."""
+
 FAILURES = 8
 """Failed trials without a single success, after which the search is over."""
 
@@ -191,9 +200,7 @@ class Driver:
         progress = self._journal.folder / PROGRESS / name
         try:
             data = self.training_data(int(values["resolution"]), self._stopped)
-            left = self._decisions.seconds_left(values, self._elapsed())
-            # The first trial is begun whatever is left, and deserves a chance to end.
-            seconds = None if left == float("inf") else max(left, FIRST_SECONDS)
+            seconds = self._seconds_for(values)
             command = {
                 "do": "judge",
                 "params": values,
@@ -229,6 +236,15 @@ class Driver:
             )
         shutil.rmtree(progress, ignore_errors=True)
         self._drop_checkpoints()
+
+    def _seconds_for(self, values: Mapping[str, Any]) -> float:
+        """Returns how long a trial may take: what is left, unless it must be hanging by then."""
+        budget = self._settings.budget
+        left = self._decisions.seconds_left(values, self._elapsed())
+        least = LEAST_SECONDS if budget is None else LEAST_SHARE * budget
+        patience = max(PATIENCE * self.costs.trial_seconds(values), least)
+        # The first trial is begun whatever is left, and deserves a chance to end.
+        return max(min(left, patience), FIRST_SECONDS)
 
     def _drop_checkpoints(self) -> None:
         """Removes all checkpoints but the best trial's."""
