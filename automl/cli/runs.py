@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from automl.tuning.run import Run
 
 
+TELLING = 0.1
+"""The share of the scores' variance that a dimension must explain to be named."""
+
+
 @click.group()
 def command() -> None:
     """List and show searches."""
@@ -58,13 +62,24 @@ def show_command(run: str, workspace: str | None, as_json: bool) -> None:
 
     RUN is a run's id, or an experiment's name for its newest run.
     """
+    from dataclasses import asdict
+
+    from automl.evaluation.sensitivity import sensitivities
     from automl.tuning.run import find_run
     from automl.workspace import Workspace
 
     found = find_run(Workspace.find(workspace), run)
     if as_json:
         leaderboard = [dict(row) for row in found.leaderboard]
-        print_json({**_as_object(found), **_details(found), "leaderboard": leaderboard})
+        mattered = [asdict(each) for each in sensitivities(found.leaderboard)]
+        print_json(
+            {
+                **_as_object(found),
+                **_details(found),
+                "leaderboard": leaderboard,
+                "sensitivity": mattered,
+            }
+        )
         return
     _print(found, workspace)
 
@@ -122,8 +137,22 @@ def _print(run: Run, workspace: str | None) -> None:
             print_leaderboard(run, console)
         return
     console.print(Text(_why(run)))
+    mattered = _what_mattered(run)
+    if mattered:
+        console.print(Text(mattered))
     console.print()
     print_summary(run, workspace)
+
+
+def _what_mattered(run: Run) -> str:
+    """Returns the dimensions that the scores followed most, in a sentence; empty for none."""
+    from automl.evaluation.sensitivity import sensitivities
+
+    told = [each for each in sensitivities(run.leaderboard) if each.explained >= TELLING][:3]
+    if not told:
+        return ""
+    listed = ", ".join(f"{each.dimension} ({100 * each.explained:.0f} %)" for each in told)
+    return f"What the scores followed most, by the variance that it explains: {listed}."
 
 
 def _why(run: Run) -> str:

@@ -7,11 +7,16 @@ from collections.abc import Sequence
 from automl.evaluation.report.figures import figure
 from automl.evaluation.report.headline import in_words
 from automl.evaluation.report.html import Html, name, tag
-from automl.evaluation.text import percent
+from automl.evaluation.sensitivity import Sensitivity, sensitivities
+from automl.evaluation.text import NO_BREAK_SPACE, number, percent, shorten
 from automl.records import TrialRecord
 
 MOST_CURVES = 30
 """The most trials whose learning curves are drawn."""
+
+
+MOST_GROUPS = 8
+"""The most values of a dimension that are listed."""
 
 
 def search_section(leaderboard: Sequence[TrialRecord]) -> Html:
@@ -39,8 +44,74 @@ def search_section(leaderboard: Sequence[TrialRecord]) -> Html:
             ),
             class_="pictures wide",
         ),
+        _sensitivity(leaderboard),
         id="search",
     )
+
+
+def _sensitivity(leaderboard: Sequence[TrialRecord]) -> Html | None:
+    """Returns which dimensions mattered, as a table; `None` where too little was tried."""
+    found = sensitivities(leaderboard)
+    if not found:
+        return None
+    return tag(
+        "details",
+        tag("summary", "What mattered"),
+        tag(
+            "p",
+            "How much of the scores' variance lies between a dimension's values, among the trials "
+            "that were made, and the best score with each value (in brackets, its trials).",
+            class_="quiet",
+        ),
+        tag(
+            "div",
+            tag(
+                "table",
+                tag(
+                    "thead",
+                    tag(
+                        "tr",
+                        tag("th", "dimension", scope="col"),
+                        tag("th", "explains", scope="col", class_="n"),
+                        tag("th", "best score with each value", scope="col"),
+                    ),
+                ),
+                tag("tbody", [_effect(each) for each in found]),
+            ),
+            class_="scroll",
+        ),
+        open="",
+    )
+
+
+def _effect(found: Sensitivity) -> Html:
+    shown = found.groups[:MOST_GROUPS]
+    left_out = len(found.groups) - len(shown)
+    return tag(
+        "tr",
+        tag("td", found.dimension),
+        tag("td", percent(found.explained, 0), class_="n"),
+        tag(
+            "td",
+            [
+                [
+                    tag("span", tag("i", shorten(_value(group.value), 28)), NO_BREAK_SPACE),
+                    percent(group.best),
+                    tag("span", f" ({group.trials})", class_="spread"),
+                    "" if group is shown[-1] else " · ",
+                ]
+                for group in shown
+            ],
+            f" · … and {left_out} more" if left_out > 0 else None,
+            class_="settings",
+        ),
+    )
+
+
+def _value(value: object) -> str:
+    if isinstance(value, tuple):
+        return " to ".join(map(number, value))
+    return number(value)
 
 
 def learning_section(leaderboard: Sequence[TrialRecord]) -> Html:
