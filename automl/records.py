@@ -81,7 +81,7 @@ class TrialRecord(TypedDict):
     Attributes:
         trial: The trial's id.
         stage: `"frozen"` (a head on frozen features) or `"fine-tune"`.
-        status: How it ended.
+        status: How it ended; `"unfit"` where the network was measured to be too slow or large.
         hyperparameters: Its dimensions and values, such as `backbone` and `depth`.
         score: Validation class-averaged accuracy, 0..1; `None` if it has none.
         spread: Standard deviation of the score over folds; `None` with a single one.
@@ -96,6 +96,8 @@ class TrialRecord(TypedDict):
         preparing_seconds: What was needed once before the folds, such as activations.
         fold_seconds: Mean seconds of fitting one fold.
         cost_gmacs: Billion multiply-adds an image.
+        latency_ms: Milliseconds for one picture where it is deployed, where that was measured.
+        size_mb: Million bytes of the SavedModel, where that was measured.
         parameters: How many numbers the model holds.
         error: Why it failed, one sentence.
         history: Of training by gradient descent; `None` for fitted heads.
@@ -103,7 +105,7 @@ class TrialRecord(TypedDict):
 
     trial: str
     stage: Literal["frozen", "fine-tune"]
-    status: Literal["completed", "failed", "stopped"]
+    status: Literal["completed", "failed", "stopped", "unfit"]
     hyperparameters: Mapping[str, Any]
     score: float | None
     spread: float | None
@@ -118,6 +120,8 @@ class TrialRecord(TypedDict):
     preparing_seconds: NotRequired[float]
     fold_seconds: NotRequired[float]
     cost_gmacs: NotRequired[float | None]
+    latency_ms: NotRequired[float]
+    size_mb: NotRequired[float]
     parameters: NotRequired[int | None]
     error: NotRequired[str | None]
     history: NotRequired[History | None]

@@ -38,7 +38,7 @@ def command(budget: str, workspace: str | None, as_json: bool) -> None:
     from automl.cli import search
 
     _say(f"2. automl search {folder} --name {NAME} --budget {budget}\n", as_json)
-    run = search.run(str(folder), NAME, budget, None, None, 0, (), "staged", str(place.root))
+    run = search.run(str(folder), str(place.root), name=NAME, budget=budget)
     if not as_json:
         from automl.cli.summary import print_summary
 

@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 from contextlib import closing
 from typing import Any
 
@@ -32,6 +33,18 @@ from automl.errors import UsageError
 )
 @click.option("--strategy", default="staged", show_default=True, help="How trials are chosen.")
 @click.option(
+    "--max-latency-ms",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MS",
+    help="Only models that answer for one picture in MS on this machine.",
+)
+@click.option(
+    "--max-size-mb",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="MB",
+    help="Only models of at most MB million bytes.",
+)
+@click.option(
     "--observe",
     multiple=True,
     metavar="NAME",
@@ -48,18 +61,12 @@ from automl.errors import UsageError
 @click.pass_context
 def command(
     context: click.Context,
+    /,
     images: str | None,
-    name: str | None,
-    budget: str | None,
-    trials: int | None,
-    test: str | None,
-    seed: int,
-    pairs: tuple[str, ...],
-    strategy: str,
-    observe: tuple[str, ...],
     unfinished: str | None,
     workspace: str | None,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Find a good classifier for the folder of class folders IMAGES.
 
@@ -74,7 +81,7 @@ def command(
             "expected a folder of class folders, or --resume RUN, found neither; name one."
         )
     else:
-        result = run(images, name, budget, trials, test, seed, pairs, strategy, workspace, observe)
+        result = run(images, workspace, **options)
     if as_json:
         print_json(as_object(result))
     else:
@@ -85,15 +92,18 @@ def command(
 
 def run(
     images: str,
-    name: str | None,
-    budget: str | None,
-    trials: int | None,
-    test: str | None,
-    seed: int,
-    pairs: tuple[str, ...],
-    strategy: str,
     workspace: str | None,
-    observe: tuple[str, ...] = (),
+    *,
+    name: str | None = None,
+    budget: str | None = None,
+    trials: int | None = None,
+    test: str | None = None,
+    seed: int = 0,
+    pairs: Sequence[str] = (),
+    strategy: str = "staged",
+    observe: Sequence[str] = (),
+    max_latency_ms: float | None = None,
+    max_size_mb: float | None = None,
 ) -> Any:
     """Runs a search in a process of its own; returns the run."""
     from automl.tuning.settings import SearchSettings, parse_duration, parse_pins, training_backend
@@ -109,6 +119,8 @@ def run(
         strategy=strategy,
         backend=training_backend(),
         observers=list(dict.fromkeys(observe)),
+        max_latency_ms=max_latency_ms,
+        max_size_mb=max_size_mb,
         command=["automl", *sys.argv[1:]],
         began=process_start(),
     )

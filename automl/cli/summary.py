@@ -54,14 +54,17 @@ def print_leaderboard(run: Run, console: Console) -> None:
     table.add_column("trial", justify="right")
     table.add_column("class-averaged", justify="right", no_wrap=True)
     table.add_column("configuration", overflow="fold")
-    table.add_column("time", justify="right", no_wrap=True)
     rows = run.leaderboard
+    measured = any(row.get("latency_ms") is not None for row in rows)
+    for name in ("latency", "size", "time") if measured else ("time",):
+        table.add_column(name, justify="right", no_wrap=True)
     for rank, row in enumerate(rows[:SHOWN], 1):
         table.add_row(
             str(rank) if row["score"] is not None else "—",
             str(int(row["trial"]) + 1),
             _score(row),
             Text(configuration(row["hyperparameters"]) + _failure(row)),
+            *(_measurements(row) if measured else ()),
             seconds_text(row["seconds"]),
             style="bold" if row["trial"] == run.record["winner"] else None,
         )
@@ -79,6 +82,14 @@ def _score(row: TrialRecord) -> str:
         return row["status"]
     spread = row["spread"]
     return percent(row["score"]) + (f" ± {100 * spread:.1f}" if spread is not None else "")
+
+
+def _measurements(row: TrialRecord) -> tuple[str, str]:
+    latency, size = row.get("latency_ms"), row.get("size_mb")
+    return (
+        "—" if latency is None else f"{latency:.3g} ms",
+        "—" if size is None else f"{size:.3g} MB",
+    )
 
 
 def _failure(row: TrialRecord) -> str:

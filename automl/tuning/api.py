@@ -44,6 +44,8 @@ def search(
     fixed: Mapping[str, Any] | None = None,
     strategy: str = "staged",
     observe: str | Sequence[str] = (),
+    max_latency_ms: float | None = None,
+    max_size_mb: float | None = None,
     workspace: Workspace | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -59,6 +61,9 @@ def search(
         seed: 0 or more; all randomness follows from it.
         fixed: Values by dimension, such as `{"backbone": "resnet", "depth": 18}`.
         strategy: How trials are chosen; see `automl plugins list`.
+        max_latency_ms: The most milliseconds that one picture may take where it is deployed, as
+            measured on this machine; networks that take longer are not trained.
+        max_size_mb: The most million bytes of the SavedModel, likewise.
         observe: Names of observers that watch, such as `"tensorboard"`.
         workspace: Where everything is kept; see `Workspace.find`.
         progress: Shows what happens.
@@ -77,6 +82,9 @@ def search(
         raise UsageError(f"expected one trial or more, found {trials}; correct it.")
     if not 0 <= seed <= MAX_SEED:
         raise UsageError(f"expected a seed from 0 to {MAX_SEED}, found {seed}; correct it.")
+    for most, what in ((max_latency_ms, "max_latency_ms"), (max_size_mb, "max_size_mb")):
+        if most is not None and not 0 < most < float("inf"):
+            raise UsageError(f"expected {what} to be above 0, found {most}; correct it.")
     seconds = parse_duration(budget) if budget is not None else None
     if seconds is None and trials is None:
         seconds = parse_duration(DEFAULT_BUDGET)
@@ -88,6 +96,8 @@ def search(
         pins=pins,
         strategy=strategy,
         backend=training_backend(),
+        max_latency_ms=max_latency_ms,
+        max_size_mb=max_size_mb,
         observers=list(dict.fromkeys([observe] if isinstance(observe, str) else observe)),
     )
     place = workspace if isinstance(workspace, Workspace) else Workspace.find(workspace)

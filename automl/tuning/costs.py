@@ -43,14 +43,17 @@ class CostModel:
         images: Training images.
         folds: Validation folds in all.
         folds_to_train: Folds that judge what gradient descent trains.
+        measures: Whether a network is measured before its first trial.
     """
 
     manager: PluginManager
     images: int
     folds: int
     folds_to_train: int
+    measures: bool = False
     _decoding: float | None = None
     _decoded: set[int] = field(default_factory=set)
+    _measured: set[tuple[Any, ...]] = field(default_factory=set)
     _pace: dict[tuple[Any, ...], float] = field(default_factory=dict)
     _featured: set[tuple[Any, ...]] = field(default_factory=set)
     _activated: set[tuple[Any, ...]] = field(default_factory=set)
@@ -72,6 +75,8 @@ class CostModel:
     def trial_seconds(self, values: Mapping[str, Any]) -> float:
         """Returns the seconds that judging a configuration takes."""
         seconds = self._decoding_seconds(values)
+        if self.measures and self._network(values) not in self._measured:
+            seconds += 4.0 + 8.0 * self.gmacs(values)
         if self._starts_frozen(values) and self._network(values) not in self._featured:
             seconds += self._build_seconds(values) + self.images * self.image_seconds(values)
         if float(values["unfreeze"]) > 0:
@@ -103,6 +108,10 @@ class CostModel:
         if side not in self._decoded:
             self._decoded.add(side)
             self._decoding = seconds
+
+    def learn_measured(self, values: Mapping[str, Any]) -> None:
+        """Takes into account that a network has been measured."""
+        self._measured.add(self._network(values))
 
     def learn(self, values: Mapping[str, Any], result: TrialResult) -> None:
         """Takes a finished trial's seconds into account."""

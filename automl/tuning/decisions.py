@@ -48,6 +48,7 @@ class Decisions:
         self._state, self._elapsed = RunState(), 0.0
         self._trials: dict[str, Any] = {}
         self.running: dict[str, dict[str, Any]] = {}
+        self._measured: list[Mapping[str, Any]] = []
         self._oracle = strategy.oracle(
             StrategyContext(
                 space,
@@ -84,11 +85,16 @@ class Decisions:
         """Takes an event of the log into account that says what something took, or gave."""
         if event["event"] == "decoded":
             self._costs.learn_decoding(int(event["resolution"]), float(event["seconds"]))
+        if event["event"] == "measured":
+            self._costs.learn_measured(event)
+            self._measured.append(event)
         if event["event"] != "trial_finished" or event["trial"] not in self.running:
             return
         values, trial = self.running.pop(event["trial"]), self._trials.pop(event["trial"])
         self._state.apply({"event": "trial_started", "at": event["at"], "trial": event["trial"]})
         self._state.apply(event)
+        if event["status"] == "unfit" and self._oracle.max_trials:
+            self._oracle.max_trials += 1  # it was measured, and not tried
         if event["status"] == "completed":
             self._costs.learn(values, _result(event))
         self._end(trial, event["score"], event["error"])
@@ -130,8 +136,37 @@ class Decisions:
         )
         return self._settings.budget - elapsed - reserve
 
+    def measured(self, values: Mapping[str, Any]) -> Mapping[str, Any] | None:
+        """Returns what was measured of a network; `None` if it was not."""
+        same = (each for each in self._measured if _is_network(each, values))
+        return next((each for each in same if each["resolution"] == values["resolution"]), None)
+
+    def unfit(self, values: Mapping[str, Any]) -> str | None:
+        """Returns why a network is too slow or too large, in a sentence; `None` if it fits.
+
+        As far as is known: a network that is too slow is so at larger resolutions too.
+        """
+        settings = self._settings
+        for each in self._measured:
+            if not _is_network(each, values) or each["resolution"] > values["resolution"]:
+                continue
+            found = f"{each['backbone']} {each['depth']} at {each['resolution']} px"
+            if each["latency_ms"] > (settings.max_latency_ms or float("inf")):
+                return (
+                    f"expected at most {settings.max_latency_ms:g} ms a picture, found "
+                    f"{each['latency_ms']:.3g} with {found}; allow more, or let others be tried."
+                )
+            if each["size_mb"] > (settings.max_size_mb or float("inf")):
+                return (
+                    f"expected at most {settings.max_size_mb:g} MB, found {each['size_mb']:.3g} "
+                    f"of {found}; allow more, or let others be tried."
+                )
+        return None
+
     def _affordable(self, values: Mapping[str, Any]) -> bool:
         """Says whether a trial fits; the first one is begun in any case."""
+        if self.unfit(values):
+            return False
         if not self._state.trials and not self.running:
             return True
         return self._costs.trial_seconds(values) <= self.seconds_left(values, self._elapsed)
@@ -162,6 +197,10 @@ def _result(event: Mapping[str, Any]) -> TrialResult:
     names = TrialResult.__dataclass_fields__
     kept = {name: event[name] for name in names if event.get(name) is not None}
     return TrialResult(**{"spread": 0.0, **kept})
+
+
+def _is_network(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    return all(one[name] == other[name] for name in ("backbone", "depth"))
 
 
 def _keep_in_memory(oracle: keras_tuner.Oracle) -> None:

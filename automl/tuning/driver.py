@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,10 @@ from automl.tuning.settings import SearchSettings
 from automl.tuning.space import build_space
 from automl.tuning.worker_process import WorkerProcess
 
+EXPORT_BACKEND = "tensorflow"
+
+MEASURED = ("latency_ms", "size_mb")
+
 FIRST_SECONDS = 5.0
 """The least time that a trial is given."""
 
@@ -40,6 +45,10 @@ LEAST_SECONDS = 600.0
 
 FAILURES = 8
 """Failed trials without a single success, after which the search is over."""
+
+
+class UnfitError(TrialError):
+    """A network is slower or larger than it may be."""
 
 
 class Driver:
@@ -77,7 +86,11 @@ class Driver:
         )
         prepared, folds = self.prepared, self.prepared.folds
         self.costs = CostModel(
-            self._manager, len(prepared.train), len(folds), folds_to_train(folds)
+            self._manager,
+            len(prepared.train),
+            len(folds),
+            folds_to_train(folds),
+            settings.limited,
         )
         self._decisions = Decisions(
             self._manager.strategies[settings.strategy],
@@ -199,6 +212,7 @@ class Driver:
     def _run_trial(self, name: str, values: dict[str, Any]) -> None:
         progress = self._journal.folder / PROGRESS / name
         try:
+            self._require_fit(values)
             data = self.training_data(int(values["resolution"]), self._stopped)
             seconds = self._seconds_for(values)
             command = {
@@ -215,7 +229,16 @@ class Driver:
         except (TrialError, WorkspaceError) as error:
             ended = isinstance(error, (TrialCancelledError, TrialDeadlineError))
             status = "stopped" if ended else "failed"
-            self._finish_trial(name, status=status, score=None, spread=None, error=str(error))
+            if isinstance(error, UnfitError):
+                status = "unfit"
+            self._finish_trial(
+                name,
+                status=status,
+                score=None,
+                spread=None,
+                error=str(error),
+                **self._measurements(values),
+            )
         else:
             result = TrialResult(**{k: v for k, v in answer.items() if k != "event"})
             self._finish_trial(
@@ -233,9 +256,56 @@ class Driver:
                 fold_seconds=result.fold_seconds,
                 cost_gmacs=self.costs.gmacs(values),
                 error=None,
+                **self._measurements(values),
             )
         shutil.rmtree(progress, ignore_errors=True)
         self._drop_checkpoints()
+
+    def _require_fit(self, values: Mapping[str, Any]) -> None:
+        """Measures the network, if it has to be, and was not.
+
+        Raises:
+            UnfitError: If it is slower or larger than it may be.
+        """
+        if not self._settings.limited:
+            return
+        if self._decisions.measured(values) is None:
+            network = {name: values[name] for name in ("backbone", "depth", "resolution")}
+            weights = values.get("weights", "random")
+            command = {
+                "do": "measure",
+                "network": {
+                    **network,
+                    "classes": len(self.prepared.images.labels),
+                    "weights": None if weights == "random" else weights,
+                },
+            }
+            with self.exporter() as worker:
+                found = worker.call(
+                    command, lambda event: None, self._stopped, self._seconds_for(values)
+                )
+            measured = {name: found[name] for name in MEASURED}
+            self._decisions.learn(self._journal.record("measured", **network, **measured))
+        unfit = self._decisions.unfit(values)
+        if unfit:
+            raise UnfitError(unfit)
+
+    @contextlib.contextmanager
+    def exporter(self) -> Iterator[WorkerProcess]:
+        """Gives a worker that can export, which takes the TensorFlow backend."""
+        if self.worker.backend == EXPORT_BACKEND:
+            yield self.worker
+            return
+        compute = self._manager.compute[self._settings.compute]
+        worker = WorkerProcess(compute, self._journal.folder / "export.log", EXPORT_BACKEND)
+        try:
+            yield worker
+        finally:
+            worker.close()
+
+    def _measurements(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        found = self._decisions.measured(values) or {}
+        return {name: found[name] for name in MEASURED if name in found}
 
     def _seconds_for(self, values: Mapping[str, Any]) -> float:
         """Returns how long a trial may take: what is left, unless it must be hanging by then."""
@@ -275,7 +345,8 @@ class Driver:
     def _is_hopeless(self) -> bool:
         """Says whether so many trials have failed, and none succeeded, that no other will."""
         rows = self._journal.state.leaderboard
-        return len(rows) >= FAILURES and rows[0]["score"] is None
+        tried = sum(row["status"] != "unfit" for row in rows)
+        return tried >= FAILURES and rows[0]["score"] is None
 
     def _show(self, trial: str, event: dict[str, Any]) -> None:
         if event["event"] == "epoch":

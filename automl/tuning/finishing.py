@@ -16,7 +16,6 @@ from automl.evaluation.metrics import Evaluation
 from automl.export.exporting import PREDICTIONS
 from automl.images import GEOMETRY
 from automl.manifest import Manifest
-from automl.plugins import plugin_manager
 from automl.records import TrialRecord
 from automl.registry import Model, list_models, register, staging
 from automl.tuning.driver import Driver
@@ -31,8 +30,6 @@ logger = logging.getLogger(__name__)
 
 PROOF_IMAGES = 32
 """Real images that an export is proved on."""
-
-EXPORT_BACKEND = "tensorflow"
 
 
 class Finishing:
@@ -138,16 +135,8 @@ class Finishing:
             "originals": {str(row): paths[row] for row in reference},
             "test_rows": [int(row) for row in prepared.test],
         }
-        worker = self._driver.worker
-        if worker.backend == EXPORT_BACKEND:
+        with self._driver.exporter() as worker:
             parity = self._call(worker, command)["parity"]
-        else:
-            compute = plugin_manager().compute[self._settings.compute]
-            exporter = WorkerProcess(compute, self._journal.folder / "export.log", EXPORT_BACKEND)
-            try:
-                parity = self._call(exporter, command)["parity"]
-            finally:
-                exporter.close()
         assert isinstance(parity, dict)
         return parity
 

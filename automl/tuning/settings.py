@@ -33,6 +33,9 @@ class SearchSettings:
         backend: The Keras backend to train on.
         observers: Names of the observers that watch.
         command: The command line, program first; empty from Python.
+        max_latency_ms: The most milliseconds that one picture may take where it is deployed, or
+            `None`.
+        max_size_mb: The most million bytes of the SavedModel, or `None`.
         began: When the command began, as `time.time` gives it.
     """
 
@@ -46,7 +49,14 @@ class SearchSettings:
     backend: str = "tensorflow"
     observers: Sequence[str] = ()
     command: Sequence[str] = ()
+    max_latency_ms: float | None = None
+    max_size_mb: float | None = None
     began: float = field(default_factory=time.time)
+
+    @property
+    def limited(self) -> bool:
+        """Whether networks have to be measured before they are tried."""
+        return self.max_latency_ms is not None or self.max_size_mb is not None
 
     def to_record(self) -> dict[str, Any]:
         """Returns, as JSON values, what a run's record does not hold under names of its own."""
@@ -57,6 +67,8 @@ class SearchSettings:
             "compute": self.compute,
             "backend": self.backend,
             "observers": list(self.observers),
+            "max_latency_ms": self.max_latency_ms,
+            "max_size_mb": self.max_size_mb,
         }
 
     @classmethod

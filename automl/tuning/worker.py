@@ -131,6 +131,12 @@ class Worker:
         return {"parity": parity}
 
 
+def _measure(worker: Worker, command: Mapping[str, Any]) -> dict[str, Any]:
+    from automl.export.measuring import measure
+
+    return measure(**command["network"])
+
+
 def _keep(classifier: Classifier, folder: Path) -> None:
     """Saves what a trial has trained; one that cannot be saved can be trained again."""
     try:
@@ -140,7 +146,12 @@ def _keep(classifier: Classifier, folder: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-JOBS = {"judge": Worker._judge, "refit": Worker._refit, "export": Worker._export}
+JOBS = {
+    "judge": Worker._judge,
+    "refit": Worker._refit,
+    "export": Worker._export,
+    "measure": _measure,
+}
 
 
 def _plain(value: Any) -> Any:

@@ -13,6 +13,7 @@ from automl.evaluation.pictures.performance import (
 from automl.evaluation.pictures.progress import (
     best_so_far,
     learning_curves,
+    score_by_cost,
     score_by_seconds,
 )
 from automl.evaluation.pictures.style import Picture
@@ -25,5 +26,6 @@ __all__ = [
     "pr_curves",
     "reliability_diagram",
     "roc_curves",
+    "score_by_cost",
     "score_by_seconds",
 ]

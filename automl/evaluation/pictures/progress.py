@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import MaxNLocator, NullFormatter, StrMethodFormatter
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter, StrMethodFormatter
 
+from automl.evaluation.pareto import Cost, pareto_front, usual_cost
 from automl.evaluation.pictures import style
 from automl.evaluation.pictures.style import Picture, canvas, picture
 from automl.evaluation.text import shorten
@@ -23,9 +24,7 @@ _MOST_FAMILIES = 5
 def score_by_seconds(leaderboard: Sequence[TrialRecord]) -> Picture:
     """Draws each trial's score by the time that it took, coloured by backbone."""
     figure, (axes,) = canvas(5.2, 3.7)
-    axes.set(xscale="log")
-    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    _logarithmic(axes)
     axes.set(xlabel="seconds a trial took", ylabel="validation score")
     scored = [row for row in leaderboard if row["score"] is not None]
     if not scored:
@@ -45,6 +44,47 @@ def score_by_seconds(leaderboard: Sequence[TrialRecord]) -> Picture:
                 _scatter(axes, rows, colours.get(family or "", style.GREY), marker)
     _legend(axes, colours, others=len(families) > len(common), rows=scored)
     return figure
+
+
+@picture
+def score_by_cost(leaderboard: Sequence[TrialRecord]) -> Picture:
+    """Draws each trial's score by what its model costs, and the front that nothing beats."""
+    figure, (axes,) = canvas(5.2, 3.7)
+    cost = usual_cost(leaderboard)
+    _logarithmic(axes)
+    axes.set(xlabel=f"{cost.name}, {cost.unit}", ylabel="validation score")
+    front = pareto_front(leaderboard, cost)
+    if not front:
+        style.empty(axes, "No trial was scored.")
+        return figure
+    rows = [row for row in leaderboard if row["score"] is not None and cost.of(row) is not None]
+    axes.scatter(*_points(rows, cost), s=26, color=style.GREY, linewidth=0, label="trials")
+    axes.plot(
+        *_points(front, cost),
+        drawstyle="steps-post",
+        color=style.BLUE,
+        linewidth=2.2,
+        marker="D",
+        markersize=5,
+        label="nothing is better and cheaper",
+    )
+    axes.legend(loc="best")
+    return figure
+
+
+def _logarithmic(axes: Axes) -> None:
+    axes.set(xscale="log")
+    # With 2 and 5 between the powers of ten, as the trials may lie between two of those.
+    axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
+
+
+def _points(rows: Sequence[TrialRecord], cost: Cost) -> tuple[list[float], list[float]]:
+    # A logarithm must not meet a zero.
+    return [max(_number(cost.of(row)), 1e-6) for row in rows], [
+        _number(row["score"]) for row in rows
+    ]
 
 
 @picture
@@ -76,7 +116,7 @@ def best_so_far(leaderboard: Sequence[TrialRecord]) -> Picture:
                 label=_STAGE_NAMES[stage],
                 zorder=3,
             )
-    axes.legend(loc="lower right")
+    axes.legend(loc="best")
     return figure
 
 
@@ -124,7 +164,7 @@ def _legend(axes: Axes, colours: dict[str, str], others: bool, rows: Sequence[Tr
                 [], [], s=34, marker=marker, facecolor="none", edgecolor=style.MUTED,
                 label=_STAGE_NAMES[stage],
             )  # fmt: skip
-    axes.legend(loc="lower right")
+    axes.legend(loc="best")
 
 
 def _family(row: TrialRecord) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from automl.evaluation.pareto import pareto_front, usual_cost
 from automl.evaluation.report.html import Child, Html, tag
 from automl.evaluation.text import NO_BREAK_SPACE, duration, number, percent, shorten
 from automl.records import RunRecord, TrialRecord
@@ -13,8 +14,11 @@ MOST_TRIALS = 1000
 """The most trials to list."""
 
 _OWN_COLUMN = ("backbone", "depth", "resolution", "head")
-_COLUMNS = ("rank", "stage", *_OWN_COLUMN, "other settings", "score", "time", "status")
-_NUMERIC = frozenset({"rank", "resolution", "score", "time"})
+_BEFORE = ("rank", "stage", *_OWN_COLUMN, "other settings", "score")
+_MEASURED = {"latency": "latency_ms", "size": "size_mb"}
+_UNITS = {"latency": "ms", "size": "MB"}
+_AFTER = ("time", "status")
+_NUMERIC = frozenset({"rank", "resolution", "score", "time", *_MEASURED})
 
 
 def leaderboard_section(run: RunRecord, leaderboard: Sequence[TrialRecord]) -> Html:
@@ -23,21 +27,38 @@ def leaderboard_section(run: RunRecord, leaderboard: Sequence[TrialRecord]) -> H
     unscored = [row for row in leaderboard if row["score"] is None]
     rows = [*enumerate(scored, 1), *((None, row) for row in unscored)]
     left_out = len(rows) - MOST_TRIALS
+    cost = usual_cost(leaderboard)
+    front = {row["trial"] for row in pareto_front(leaderboard, cost)}
+    measured = [
+        name
+        for name, key in _MEASURED.items()
+        if any(row.get(key) is not None for row in leaderboard)
+    ]
     return tag(
         "section",
         tag("h2", "Leaderboard"),
         tag(
             "p",
             "The score is the class-averaged accuracy on images kept from training, ± its standard "
-            "deviation over folds; the test images had no part in the choice.",
+            "deviation over folds; the test images had no part in the choice. At ◆, no other has "
+            f"as high a score at as low a {cost.name}.",
             class_="quiet",
         ),
         tag(
             "div",
             tag(
                 "table",
-                tag("thead", tag("tr", [_header(column) for column in _COLUMNS])),
-                tag("tbody", [_row(rank, row, run["winner"]) for rank, row in rows[:MOST_TRIALS]]),
+                tag(
+                    "thead",
+                    tag("tr", [_header(column) for column in (*_BEFORE, *measured, *_AFTER)]),
+                ),
+                tag(
+                    "tbody",
+                    [
+                        _row(rank, row, run["winner"], row["trial"] in front, measured)
+                        for rank, row in rows[:MOST_TRIALS]
+                    ],
+                ),
                 class_="sortable",
             ),
             class_="scroll tall",
@@ -63,7 +84,9 @@ def _header(column: str) -> Html:
     )
 
 
-def _row(rank: int | None, row: TrialRecord, winner: str | None) -> Html:
+def _row(
+    rank: int | None, row: TrialRecord, winner: str | None, front: bool, measured: Sequence[str]
+) -> Html:
     settings = row["hyperparameters"]
     won = row["trial"] == winner
     return tag(
@@ -75,11 +98,18 @@ def _row(rank: int | None, row: TrialRecord, winner: str | None) -> Html:
             for key in _OWN_COLUMN
         ),
         _cell(_other_settings(settings), class_="settings"),
-        _cell(_score(row), row["score"], numeric=True, class_="score"),
+        _cell([_score(row), " ◆" if front else None], row["score"], True, "score"),
+        *(_measurement(row, name) for name in measured),
         _cell(duration(row["seconds"]), row["seconds"], numeric=True),
         _cell(_status(row, won), row["status"], class_="status"),
         class_="won" if won else row["status"],
     )
+
+
+def _measurement(row: TrialRecord, name: str) -> Html:
+    value = row.get(_MEASURED[name])
+    shown = "–" if value is None else f"{value:.3g}{NO_BREAK_SPACE}{_UNITS[name]}"
+    return _cell(shown, value, numeric=True)
 
 
 def _cell(

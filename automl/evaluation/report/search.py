@@ -37,6 +37,12 @@ def search_section(leaderboard: Sequence[TrialRecord]) -> Html:
                 "The best score so far, and each trial where it ended.",
             ),
             figure(
+                pictures.score_by_cost(leaderboard),
+                "front",
+                "Each trial's validation score by what its model costs, and the best at each cost.",
+                "What each trial reached, by what its model costs where it is used.",
+            ),
+            figure(
                 pictures.score_by_seconds(leaderboard),
                 "cost",
                 "Each trial's validation score by the seconds that it took.",

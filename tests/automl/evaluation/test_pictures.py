@@ -130,7 +130,9 @@ def test_search_pictures():
     assert {"best", "fine-tuned"} <= set(texts(pictures.best_so_far(rows).svg()))
 
 
-@pytest.mark.parametrize("draw", [pictures.score_by_seconds, pictures.best_so_far])
+@pytest.mark.parametrize(
+    "draw", [pictures.score_by_seconds, pictures.score_by_cost, pictures.best_so_far]
+)
 @pytest.mark.parametrize("rows", [[], [trial(score=None)], [trial()]])
 def test_search_pictures_of_little(draw, rows):
     draw(rows).png(dpi=40)

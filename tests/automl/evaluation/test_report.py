@@ -163,8 +163,8 @@ def test_everything_is_there_in_order(tmp_path, photos):
         "1.5e-07",
     ):
         assert expected in page.text, expected
-    # Two of the search, four of the evaluation, one trial that was trained by epochs.
-    assert page.count("svg") == 7
+    # Three of the search, four of the evaluation, one trial that was trained by epochs.
+    assert page.count("svg") == 8
 
 
 def test_it_is_self_contained(tmp_path, photos):
@@ -210,7 +210,7 @@ def test_hostile_text_is_text(tmp_path):
     text = write(tmp_path, run, rows, evaluation_of(HOSTILE, 24, files))
     page = Page(text)
     assert page.count("script") == page.count("style") == 1
-    assert page.count("svg") == text.count("</svg>") == 7
+    assert page.count("svg") == text.count("</svg>") == 8
     assert "<script>alert" not in text
     assert not any(key.startswith("on") for _, values in page.elements for key in values)
     assert evil in page.text

@@ -347,3 +347,48 @@ def test_a_resolution_that_has_no_room_costs_its_trials_and_no_more(parts, tmp_p
     assert all("expected a cache that can be written" in error for error in failed)
     assert "report could not be written" in caplog.text
     assert not list(tmp_path.rglob(".*"))
+
+
+def test_what_is_too_large_or_too_slow_is_measured_and_not_trained(parts, tmp_path):
+    train, test = parts
+    found = automl.search(
+        train,
+        test=test,
+        trials=5,
+        fixed={"backbone": "pixels", "head": "logistic"},
+        max_size_mb=0.2,
+        max_latency_ms=1000,
+        workspace=tmp_path,
+    )
+    rows = {row["hyperparameters"]["resolution"]: row for row in found.leaderboard}
+    fit = {side for side, row in rows.items() if row["status"] == "completed"}
+    unfit = {side for side, row in rows.items() if row["status"] == "unfit"}
+    assert fit
+    assert unfit
+    assert max(fit) < min(unfit)
+    for side in fit:
+        assert rows[side]["size_mb"] <= 0.2
+        assert 0 < rows[side]["latency_ms"] <= 1000
+    for side in unfit:
+        assert rows[side]["error"].startswith("expected at most 0.2 MB, found ")
+    written = sum(p.stat().st_size for p in found.best.path.rglob("*") if p.is_file()) / 1e6
+    assert written == pytest.approx(rows[found.best.manifest.height]["size_mb"], abs=0.05)
+
+
+def test_nothing_fits(parts, tmp_path):
+    train, test = parts
+    with pytest.raises(SearchError, match=r"expected at most 0\.001 ms a picture, found "):
+        automl.search(
+            train,
+            test=test,
+            trials=2,
+            fixed={"backbone": "pixels", "resolution": 8},
+            max_latency_ms=0.001,
+            workspace=tmp_path,
+        )
+
+
+@pytest.mark.parametrize("most", [0, -1.0, float("nan"), float("inf")])
+def test_limits_are_above_nothing(parts, tmp_path, most):
+    with pytest.raises(UsageError, match="max_size_mb to be above 0"):
+        automl.search(parts[0], max_size_mb=most, workspace=tmp_path)
