@@ -34,6 +34,10 @@ HEAD_SECONDS_PER_IMAGE = 1e-3
 """A guess for fitting a head on one fold, a linear SVM's path; logistic regression is quicker."""
 
 
+STEP_SECONDS = 4e-3
+"""A guess for one step of gradient descent on a head alone, on frozen features."""
+
+
 @dataclass
 class CostModel:
     """Predicted seconds of trials on one run's data.
@@ -128,7 +132,7 @@ class CostModel:
             known = self._training.get(self._family(values), 1.0)
             self._training[self._family(values)] = known * training / expected
         else:
-            self._head[values["head"], *self._network(values)] = result.fold_seconds
+            self._head[self._head_key(values)] = result.fold_seconds / self._head_work(values)
 
     def _family(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         return values["backbone"], values["depth"]
@@ -171,12 +175,25 @@ class CostModel:
         return self._build_seconds(values) + (1 - 0.5 * share) * passes
 
     def _head_seconds(self, values: Mapping[str, Any]) -> float:
-        known = self._head.get((values["head"], *self._network(values)))
-        if known is not None:
-            return known
-        # Another network may give more features than any so far, and each costs.
-        like = [seconds for key, seconds in self._head.items() if key[0] == values["head"]]
-        return 1.5 * max(like) if like else 0.2 + self.images * HEAD_SECONDS_PER_IMAGE
+        known = self._head.get(self._head_key(values))
+        if known is None:
+            # Another network may give more features than any so far, and each costs.
+            like = [pace for key, pace in self._head.items() if key[0] == values["head"]]
+            guess = STEP_SECONDS if self._is_layered(values) else HEAD_SECONDS_PER_IMAGE
+            known = 1.5 * max(like) if like else guess
+        return known * self._head_work(values)
+
+    def _head_key(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
+        return values["head"], *self._network(values)
+
+    def _head_work(self, values: Mapping[str, Any]) -> float:
+        """Returns what fitting a head's seconds are in proportion to: steps, or images."""
+        if not self._is_layered(values):
+            return self.images
+        return int(values["epochs"]) * max(1.0, self.images / int(values["batch_size"]))
+
+    def _is_layered(self, values: Mapping[str, Any]) -> bool:
+        return not isinstance(self.manager.heads[values["head"]], EstimatorHead)
 
     def _epochs_seconds(self, values: Mapping[str, Any]) -> float:
         factor = SCRATCH_FACTOR

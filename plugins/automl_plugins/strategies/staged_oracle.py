@@ -38,8 +38,14 @@ fine-tuning's relief each is expected to give."""
 OVERHEAD = 0.1
 """Seconds that a trial costs whatever it does."""
 
-SHORT = 8
-"""Epochs of a training from scratch that is tried before the default number."""
+SCRATCH_RECIPES: Sequence[tuple[float, Values]] = (
+    (0.9, {"epochs": 8}),
+    (1.0, {"epochs": 15}),
+    (1.0, {"epochs": 15, "augmentation": "flip-crop"}),
+    (1.1, {"epochs": 30}),
+    (1.1, {"epochs": 30, "augmentation": "flip-crop"}),
+)
+"""The same for networks that are trained from random weights."""
 
 DRAWS = 20
 """Random draws before the space is taken to hold nothing more that is affordable."""
@@ -119,8 +125,8 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         tried = {_family(trial.hyperparameters.values) for trial in self._completed()}
         for values in preferred:
             if values["unfreeze"] > 0:
-                yield "scratch", 0.9, self._complete({**values, "epochs": SHORT})
-                yield "scratch", 1.0, values
+                for promise, recipe in SCRATCH_RECIPES:
+                    yield "scratch", promise, self._complete({**values, **recipe})
             elif _family(values) not in tried:
                 yield "network", 1.0, values
         best = self._best_networks()
@@ -131,8 +137,8 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
                 yield "resolution", 1.0, values
         for network in best:
             for values in points:
-                if _family(values) != _family(network):
-                    continue
+                if _family(values) != _family(network) or values["unfreeze"] > 0:
+                    continue  # the recipes are for what has been trained before
                 size = values["resolution"] / network["preferred"]
                 for promise, recipe in RECIPES:
                     tuned = self._complete({**values, "head": "linear", **recipe})
