@@ -24,6 +24,7 @@ import keras
 import numpy as np
 
 import automl
+from automl.cache import Cache
 from automl.cli.options import print_table
 from automl.components import Forward, Precision
 from automl.data.pixels import open_pixels
@@ -70,11 +71,12 @@ def linked(images: str, count: int, folder: Path) -> Path:
 
 def ours(run: Forward, folder: Path) -> None:
     """What a search does: one decoding into a file, then features from it, both kept."""
-    with tempfile.TemporaryDirectory() as cache:
+    with tempfile.TemporaryDirectory() as place:
+        cache = Cache(Path(place), time.time())
         dataset = automl.Dataset.from_folder(folder)
-        pixels = open_pixels(dataset, SIDE, Path(cache) / "pixels").array
-        rows = np.arange(len(dataset))
-        compute_features(lambda: run, pixels, rows, Path(cache) / "features.npy", lambda done: None)
+        pixels = open_pixels(dataset, SIDE, cache).array
+        rows, file = np.arange(len(dataset)), cache.features / "features.npy"
+        compute_features(lambda: run, pixels, rows, cache, file, lambda done: None)
 
 
 def by_hand(run: Forward, folder: Path) -> None:

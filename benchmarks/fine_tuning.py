@@ -23,6 +23,7 @@ os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np
 
 import automl
+from automl.cache import Cache
 from automl.cli.options import print_table
 from automl.data.pixels import open_pixels
 from automl.data.splits import validation_folds
@@ -50,8 +51,9 @@ def main() -> None:
     parser.add_argument("--unfreeze", type=float, default=0.25, help="of the blocks, from a cut")
     arguments = parser.parse_args()
     dataset = automl.Dataset.from_folder(arguments.images)
-    with tempfile.TemporaryDirectory() as cache:
-        pixels = open_pixels(dataset, arguments.side, Path(cache))
+    with tempfile.TemporaryDirectory() as place:
+        cache = Cache(Path(place), time.time())
+        pixels = open_pixels(dataset, arguments.side, cache)
         rows = np.arange(len(dataset))
         data = TrainingData(
             pixels=pixels.array,
@@ -60,7 +62,7 @@ def main() -> None:
             y=dataset.y,
             classes=len(dataset.labels),
             folds=validation_folds(dataset.y, 0, dataset.ids)[:1],
-            cache=Path(cache),
+            cache=cache,
             seed=0,
         )
         ways = {

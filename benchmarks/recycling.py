@@ -12,8 +12,9 @@ import argparse
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import automl
 
@@ -73,7 +74,7 @@ def measure(dataset: automl.Dataset, seed: int, budget: str, workspace: str) -> 
     return outcome
 
 
-def winner(values: dict[str, object]) -> str:
+def winner(values: Mapping[str, Any]) -> str:
     """Returns a configuration in few words."""
     words = f"{values['backbone']} {values['depth']} at {values['resolution']} px, {values['head']}"
     return words + (f", {values['unfreeze']:.0%} tuned" if values["unfreeze"] else "")

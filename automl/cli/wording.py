@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from automl.evaluation import text
+
 
 def percent(share: float | None) -> str:
-    """Returns a share 0..1 as `95.2 %`; a dash for `None`."""
-    return "—" if share is None else f"{100 * share:.1f} %"
+    """Returns a share 0..1 as `95.2 %`, never 100 for less than all; a dash for `None`."""
+    return "—" if share is None else text.percent(share).replace(text.NO_BREAK_SPACE, " ")
 
 
 def seconds_text(seconds: float) -> str:

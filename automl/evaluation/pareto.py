@@ -24,9 +24,7 @@ class Cost:
 
 
 LATENCY = Cost("latency", "ms", lambda row: row.get("latency_ms"))
-MULTIPLICATIONS = Cost(
-    "computation", "billion multiply-adds a picture", lambda row: row.get("cost_gmacs")
-)
+MULTIPLICATIONS = Cost("cost", "billion multiply-adds a picture", lambda row: row.get("cost_gmacs"))
 
 
 def usual_cost(leaderboard: Sequence[TrialRecord]) -> Cost:
