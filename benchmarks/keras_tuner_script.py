@@ -149,7 +149,7 @@ def run_script(folder: Path, seconds: float) -> None:
         model.compile(
             keras.optimizers.Adam(hp.Float("lr", 1e-5, 1e-2, sampling="log")),
             keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-            ["accuracy"],
+            metrics=["accuracy"],
         )
         return model
 

@@ -116,7 +116,7 @@ def _print(run: Run, workspace: str | None) -> None:
     from rich.console import Console
     from rich.text import Text
 
-    from automl.cli.summary import print_leaderboard, print_summary
+    from automl.cli.summary import named, print_leaderboard, print_summary
     from automl.cli.wording import seconds_text
 
     record, console = run.record, Console(highlight=False)
@@ -135,6 +135,9 @@ def _print(run: Run, workspace: str | None) -> None:
     if run.state != "completed":
         if run.leaderboard:
             print_leaderboard(run, console)
+        if run.state in ("failed", "cancelled"):
+            command = f"automl search --resume {run.id}{named(workspace)}"
+            console.print(Text(f"go on   {command}"), soft_wrap=True)
         return
     console.print(Text(_why(run)))
     mattered = _what_mattered(run)

@@ -42,7 +42,7 @@ def print_summary(run: Run, workspace: str | None = None) -> None:
     for what, text in (
         ("report", str(run.report)),
         ("model", f"{model['path']}  (version {model['version']})"),
-        ("next", f"automl deploy {model['name']}{_named(workspace)}"),
+        ("next", f"automl deploy {model['name']}{named(workspace)}"),
     ):
         console.print(Text(f"{what:<8}{text}"), soft_wrap=True)
 
@@ -73,7 +73,8 @@ def print_leaderboard(run: Run, console: Console) -> None:
         console.print(f"… and {len(rows) - SHOWN} more, in the report")
 
 
-def _named(workspace: str | None) -> str:
+def named(workspace: str | None) -> str:
+    """Returns the option that names the workspace as the user did, for a command to type."""
     return "" if workspace is None else f" --workspace {shlex.quote(workspace)}"
 
 

@@ -164,12 +164,8 @@ def run_search(
 
 def resume_search(run: str | Run, workspace: Workspace, progress: Progress, began: float) -> Run:
     """Does what `resume` says, `began` being when that was asked for, as `time.time` gives it."""
-    found = run if isinstance(run, Run) else find_run(workspace, run)
-    if found.state == "completed":
-        raise SearchError(
-            f"expected a run that has not ended, found {found.id} completed; search again for "
-            f"another."
-        )
+    found = find_run(workspace, run.id if isinstance(run, Run) else run)
+    _require_unfinished(found.id, found.state)
     images, held_out = load_images(found.folder)
     # The budget is of the run's own time: what it has spent counts, when it rested does not.
     settings = SearchSettings.from_record(
@@ -178,10 +174,19 @@ def resume_search(run: str | Run, workspace: Workspace, progress: Progress, bega
     check_settings(plugin_manager(), settings)
 
     def begin(journal: Journal) -> None:
-        state = "running" if journal.state.record["fingerprint"] else "preparing"
+        record = journal.state.record
+        _require_unfinished(record["run"], record["state"])  # it may have ended meanwhile
+        state = "running" if record["fingerprint"] else "preparing"
         journal.record("run_resumed", state=state, error=None, process=this_process())
 
     return _work(settings, images, held_out, found.folder, workspace, progress, begin)
+
+
+def _require_unfinished(run: str, state: str) -> None:
+    if state == "completed":
+        raise SearchError(
+            f"expected a run that has not ended, found {run} completed; search again for another."
+        )
 
 
 def _work(

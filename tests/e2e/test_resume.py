@@ -15,7 +15,7 @@ import pytest
 
 import automl
 from automl.errors import SearchError
-from automl.tuning.events import read_events
+from automl.tuning.events import EventLog, read_events
 from automl.tuning.run import list_runs
 from automl.workspace import Workspace
 
@@ -92,9 +92,18 @@ def test_a_killed_search_goes_on(digits, tmp_path):
     process = begin(workspace, *search(digits, FROZEN, trials=2))
     wait_until(lambda: happened(workspace, "trial_started", 2))
     (run,) = list_runs(workspace)
+    kill(process)
+    log = EventLog(run.folder, begun=0.0)  # as whoever goes on with it
     with pytest.raises(SearchError, match="going on in another process"):
         automl.resume(run, workspace=workspace)
-    kill(process)
+    log.close()
+    shown = subprocess.run(
+        [sys.executable, "-m", "automl", "runs", "show", run.id, "--workspace", workspace.root],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    assert f"automl search --resume {run.id} --workspace {workspace.root}" in shown
     spent = events(workspace)[-1]["at"]
     time.sleep(1)  # which is not the run's time
 

@@ -214,3 +214,22 @@ def test_a_workspace_among_the_class_folders_is_no_class(tmp_path):
         (tmp_path / label / "1.jpg").touch()
     Workspace.find(tmp_path / "automl-workspace")
     assert Dataset.from_folder(tmp_path).labels == ("cat", "dog")
+
+
+def test_a_dataset_is_written_and_read(folder, tmp_path):
+    dataset = Dataset.from_folder(folder)
+    part = dataset.select([0, 3, 5])
+    part.to_parquet(tmp_path / "part.parquet")
+    read = Dataset.from_parquet(tmp_path / "part.parquet")
+    assert read.table.equals(part.table)
+    assert read.labels == part.labels == ("a", "b")  # also those that it has no picture of
+    assert read.fingerprint == part.fingerprint
+
+
+@pytest.mark.parametrize("content", [None, b"", b"PAR1 and no more"])
+def test_what_is_no_dataset_is_one_sentence(tmp_path, content):
+    path = tmp_path / "x.parquet"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(DataError, match=r"^expected a dataset in Parquet, found .*; write it"):
+        Dataset.from_parquet(path)
