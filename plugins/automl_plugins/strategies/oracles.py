@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any
 
 import keras_tuner
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from automl.components import StrategyContext
 from automl.components.strategy import OBJECTIVE
@@ -76,10 +78,11 @@ class BayesianOracle(keras_tuner.oracles.BayesianOptimizationOracle):  # type: i
         drawn = [values for _ in range(CANDIDATES) if (values := self._random_values())]
         if not drawn:
             return {"status": "STOPPED"}
-        self.gpr.fit(
-            np.array([self._vector(trial.hyperparameters.values) for trial in ended]),
-            np.array([-trial.score for trial in ended]),
-        )
+        vectors = np.array([self._vector(trial.hyperparameters.values) for trial in ended])
+        with warnings.catch_warnings():
+            # Of a length scale at its bound: that is how a dimension is found not to matter.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self.gpr.fit(vectors, np.array([-trial.score for trial in ended]))
         mean, deviation = self.gpr.predict(
             np.array([self._vector(values) for values in drawn]), return_std=True
         )
