@@ -27,7 +27,8 @@ from automl.cache import Cache
 from automl.cli.options import print_table
 from automl.data.pixels import open_pixels
 from automl.data.splits import validation_folds
-from automl.training.trial import Reports, TrainingData, Trial
+from automl.training.data import TrainingData
+from automl.training.trial import Reports, Trial
 
 LEAST_FASTER = 4.0
 MOST_LOST = 0.01

@@ -11,7 +11,7 @@ import numpy as np
 from automl.cache import Cache
 from automl.data.dataset import Dataset
 from automl.data.pixels import Pixels
-from automl.training.trial import TrainingData
+from automl.training.data import TrainingData
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

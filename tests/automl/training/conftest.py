@@ -11,7 +11,7 @@ import pytest
 
 from automl.cache import Cache
 from automl.data.splits import validation_folds
-from automl.training.trial import TrainingData
+from automl.training.data import TrainingData
 
 MakeData = Callable[..., TrainingData]
 
