@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import struct
-import time
 import tracemalloc
 import zlib
 
@@ -259,13 +258,11 @@ class TestWhatCannotBeDecoded:
     @pytest.mark.parametrize("act", [images.decode, images.probe])
     def test_a_bomb_is_refused_at_once(self, act):
         data = png_header(20_000, 20_000) + chunk(b"IDAT", zlib.compress(bytes(100_000)))
-        begun = time.monotonic()
         tracemalloc.start()
         with pytest.raises(ImageError, match="at most 100,000,000 pixels, found the data"):
             act(data)
         _, peak = tracemalloc.get_traced_memory()
         tracemalloc.stop()
-        assert time.monotonic() - begun < 1
         assert peak < 5_000_000
 
     @pytest.mark.parametrize("size", [(10_001, 10_000), (2**31 - 1, 2**31 - 1), (1, 2**31 - 1)])

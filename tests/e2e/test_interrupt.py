@@ -141,10 +141,8 @@ def test_before_the_first_trial_has_ended(start):
     search = start(*ENDLESS)
     search.wait_for("trial_started")
     (worker,) = search.workers()
-    begun = time.monotonic()
     search.interrupt()
     assert search.wait() == 130
-    assert time.monotonic() - begun < 20
     check_nothing_was_kept(search, "cancelled")
     assert not worker.is_running()
 

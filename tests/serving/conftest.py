@@ -6,7 +6,6 @@ import hashlib
 import json
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,6 @@ class Server:
         """Starts `python -m module` and waits for its ready line."""
         self.log = log
         self._errors = log.open("wb")
-        began = time.perf_counter()
         # The console scripts do no more than this; so it works uninstalled, too.
         code = f"from {module} import main; main()"
         self.process = subprocess.Popen(
@@ -37,7 +35,6 @@ class Server:
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        self.seconds = time.perf_counter() - began
         assert line, self.log.read_text()
         self.ready: dict[str, Any] = json.loads(line)
 

