@@ -16,6 +16,7 @@ from automl.training.fitting import EpochReport, balanced_class_weight, compile_
 from automl.training.forward import predict
 from automl.training.inference import InferenceMode
 from automl.training.limits import Limits
+from automl.training.milestone import Milestone
 
 if TYPE_CHECKING:
     import keras
@@ -81,6 +82,9 @@ class FineTuning:
         for layer in head_layers:
             outputs = layer(outputs)
         self._model = keras.Model(images, outputs)
+        # In inference mode, no step changes what is frozen, nor any batch statistics.
+        fixed = {id(each) for each in network.non_trainable_variables} if pretrained else set()
+        self._changing = [each for each in self._model.variables if id(each) not in fixed]
         self._start = _values(self._classifier.weights)
         self._optimizer_start: list[NDArray[np.generic]] | None = None
 
@@ -92,7 +96,7 @@ class FineTuning:
         head: FittedHead | None,
         limits: Limits,
         on_epoch: EpochReport,
-        done: tuple[int, Sequence[NDArray[Any]]] | None = None,
+        begun: Milestone | None = None,
     ) -> None:
         """Trains from the start, or from where an earlier training was cut off.
 
@@ -103,9 +107,9 @@ class FineTuning:
             head: What the head's layers begin with; `None` for random weights.
             limits: What the training must keep to.
             on_epoch: Called after each epoch.
-            done: Epochs that were trained before, and what `values` gave after them.
+            begun: Where an earlier training was cut off.
         """
-        epoch = done[0] if done else 0
+        epoch = begun.epochs if begun else 0
         batches = Batches(
             self._inputs.values,
             self._inputs.rows[positions],
@@ -117,21 +121,20 @@ class FineTuning:
             epoch,
         )
         self._restart(batches.num_batches)
-        if done:
-            _assign(self._variables, done[1])
+        if begun:
+            _assign(self._changing, begun.weights)
+            if begun.optimizer:
+                _assign(self._model.optimizer.variables, begun.optimizer)
         elif head is not None:
             head.load(self.head_layers)
         weights = balanced_class_weight(y, classes)
         fit(self._model, batches, int(self._params["epochs"]), weights, limits, on_epoch, epoch)
 
-    def values(self) -> list[NDArray[Any]]:
-        """Returns all that training has changed, for going on with it elsewhere."""
-        return _values(self._variables)
-
-    @property
-    def _variables(self) -> Sequence[Any]:
-        """With the states of random generators, which `weights` leaves out."""
-        return [*self._model.variables, *self._model.optimizer.variables]
+    def milestone(self, logits: Sequence[Sequence[Floats]], epochs: int) -> Milestone:
+        """Returns how far it has come after `epochs`, those of folds that are done aside."""
+        over = epochs == int(self._params["epochs"])
+        optimizer = [] if over else _values(self._model.optimizer.variables)
+        return Milestone(logits, epochs, _values(self._changing), optimizer)
 
     def logits(self, positions: Rows) -> Floats:
         """Returns logits `[n, C]` of the training images at `positions`, as they are."""

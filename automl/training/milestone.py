@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import shutil
+import threading
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
 
 FILE = "milestone.npz"
 
+SAVING = threading.Lock()
+"""Held while one is written: a process that may choose when to end waits for it."""
+
 
 @dataclass(frozen=True)
 class Milestone:
@@ -28,36 +33,60 @@ class Milestone:
     Attributes:
         logits: For each setting that the trial compares, those of every fold that is done.
         epochs: Epochs done of the fold after those.
-        values: What its training has made of all variables.
+        weights: What its training has made of the variables that it changes.
+        optimizer: The optimizer's variables; none after the last epoch, which need them no more.
     """
 
     logits: Sequence[Sequence[Floats]]
     epochs: int
-    values: Sequence[NDArray[Any]]
+    weights: Sequence[NDArray[Any]]
+    optimizer: Sequence[NDArray[Any]]
 
     def save(self, folder: Path) -> None:
-        """Writes it in place of the one before; one that cannot be written is done without."""
+        """Writes it in place of the one before; one that cannot be written is done without.
+
+        The one before goes first, and the optimizer's moments are kept as bfloat16: a run may
+        take no more of the disk than three models, of which the best trial's is one.
+        """
         arrays: dict[str, Any] = {"epochs": np.array(self.epochs)}
-        arrays |= {f"value-{i}": value for i, value in enumerate(self.values)}
+        arrays |= {f"weight-{i}": value for i, value in enumerate(self.weights)}
+        arrays |= {f"optimizer-{i}": _halve(value) for i, value in enumerate(self.optimizer)}
         for i, folds in enumerate(self.logits):
             arrays |= {f"logits-{i}-{fold}": values for fold, values in enumerate(folds)}
-        with contextlib.suppress(OSError), replacing(folder / FILE) as file:
-            np.savez(file, **arrays)
+        with SAVING, contextlib.suppress(OSError):
+            shutil.rmtree(folder, ignore_errors=True)
+            with replacing(folder / FILE) as file:
+                np.savez(file, **arrays)
 
     @classmethod
     def load(cls, folder: Path, settings: int) -> Milestone | None:
         """Returns the last one of a trial that compares `settings`; `None` if there is none."""
         try:
-            with np.load(folder / FILE) as arrays:
-                count = sum(name.startswith("value-") for name in arrays)
-                folds = sum(name.startswith("logits-0-") for name in arrays)
-                return cls(
-                    [
-                        [arrays[f"logits-{i}-{fold}"] for fold in range(folds)]
-                        for i in range(settings)
-                    ],
-                    int(arrays["epochs"]),
-                    [arrays[f"value-{i}"] for i in range(count)],
-                )
+            with np.load(folder / FILE) as file:
+                arrays = dict(file)
+            folds = sum(name.startswith("logits-0-") for name in arrays)
+            return cls(
+                [[arrays[f"logits-{i}-{fold}"] for fold in range(folds)] for i in range(settings)],
+                int(arrays["epochs"]),
+                _numbered(arrays, "weight-"),
+                [_double(value) for value in _numbered(arrays, "optimizer-")],
+            )
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None
+
+
+def _numbered(arrays: Mapping[str, NDArray[Any]], prefix: str) -> list[NDArray[Any]]:
+    return [arrays[f"{prefix}{i}"] for i in range(sum(name.startswith(prefix) for name in arrays))]
+
+
+def _halve(value: NDArray[Any]) -> NDArray[Any]:
+    """Returns the upper half of each float32, which is a bfloat16; else the array as it is."""
+    if value.dtype != np.float32 or value.ndim == 0:  # such as the number of steps
+        return value
+    return (value.view(np.uint32) >> 16).astype(np.uint16)
+
+
+def _double(value: NDArray[Any]) -> NDArray[Any]:
+    if value.dtype != np.uint16:
+        return value
+    return (value.astype(np.uint32) << 16).view(np.float32)

@@ -22,11 +22,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.cache import Cache
 from automl.components import Augmentation, EstimatorHead, FittedHead, LayersHead
 from automl.plugins import plugin_manager
 from automl.training.classifier import Classifier, assemble
 from automl.training.cut import VIEWS, activations, cut, variations, views_within_limit
+from automl.training.data import TrainingData
 from automl.training.features import Features, compute_features, features_key
 from automl.training.finetuning import FineTuning, TuningInputs
 from automl.training.fitting import EpochReport
@@ -51,31 +51,6 @@ ABOVE_A_CUT = frozenset(
     {"head", "C", "units", "dropout", "optimizer", "lr", "schedule", "epochs", "batch_size"}
 )
 """Dimensions that change nothing about the activations below a cut."""
-
-
-@dataclass(frozen=True)
-class TrainingData:
-    """The training images of a run, at one resolution.
-
-    Attributes:
-        pixels: uint8 `[M, side, side, 3]`, memory-mapped; rows not in `rows` are not read.
-        pixels_key: What identifies the pixels, for caches.
-        rows: The training images' row numbers `[N]`.
-        y: Their class numbers `[N]`.
-        classes: The number of classes.
-        folds: (training, validation) positions in `rows`.
-        cache: Where features are kept.
-        seed: The run's seed.
-    """
-
-    pixels: NDArray[np.uint8]
-    pixels_key: str
-    rows: Rows
-    y: Rows
-    classes: int
-    folds: Sequence[tuple[Rows, Rows]]
-    cache: Cache
-    seed: int
 
 
 @dataclass(frozen=True)
@@ -234,7 +209,14 @@ class Trial:
         everything = np.arange(len(self.data.rows))
         if self._tuned:
             tuning = self._tuning()
-            self._tune(tuning, everything, features, self._reports.on_epoch)
+            begun = Milestone.load(self._progress, 1) if self._progress else None
+
+            def on_epoch(epoch: int, logs: Mapping[str, float]) -> None:
+                self._reports.on_epoch(epoch, logs)
+                if self._progress:
+                    tuning.milestone([], epoch + 1).save(self._progress)
+
+            self._tune(tuning, everything, features, on_epoch, begun)
             layers = tuning.head_layers
             if isinstance(self._head, EstimatorHead):
                 values = tuning.features(everything)
@@ -374,7 +356,7 @@ class Trial:
             def on_epoch(epoch: int, logs: Mapping[str, float], watch: Any = watch) -> None:
                 watch.on_epoch(epoch, logs)
                 if folder:
-                    Milestone(logits, epoch + 1, tuning.values()).save(folder)
+                    tuning.milestone(logits, epoch + 1).save(folder)
 
             self._tune(tuning, train, features, on_epoch, begun)
             begun = None
@@ -477,7 +459,7 @@ class Trial:
             start,
             self._limits,
             on_epoch,
-            (begun.epochs, begun.values) if begun else None,
+            begun,
         )
 
 

@@ -151,6 +151,10 @@ class Driver:
         """Returns the folder that keeps what a trial has trained, while it is the best."""
         return self._journal.folder / CHECKPOINTS / trial
 
+    def progress(self, training: str) -> Path:
+        """Returns the folder that keeps how far a training has come, until it ends."""
+        return self._journal.folder / PROGRESS / training
+
     def refit_fits(self, values: Mapping[str, Any]) -> bool:
         """Says whether there is time to train a configuration on all images."""
         if self._settings.budget is None:
@@ -210,7 +214,7 @@ class Driver:
             self._decisions.learn(self._journal.record("decoded", resolution=side, seconds=seconds))
 
     def _run_trial(self, name: str, values: dict[str, Any]) -> None:
-        progress = self._journal.folder / PROGRESS / name
+        progress = self.progress(name)
         try:
             self._require_fit(values)
             data = self.training_data(int(values["resolution"]), self._stopped)

@@ -118,6 +118,7 @@ class Finishing:
             "temperature": winner["temperature"],
             "checkpoint": None if checkpoint is None else str(checkpoint),
             "folder": str(folder),
+            "progress": str(self._driver.progress(WINNER)),
             "reference_rows": reference,
         }
         self._call(self._driver.worker, command)

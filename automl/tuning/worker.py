@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import AutomlError
+from automl.training.milestone import SAVING
 
 if TYPE_CHECKING:
     from automl.training.classifier import Classifier
@@ -66,7 +67,8 @@ class Worker:
                 # Here and not where it is begun: it may be cancelled while it waits its turn.
                 self._cancelled.clear()
                 self._commands.put(command)
-        os._exit(0)
+        with SAVING:
+            os._exit(0)
 
     def _send(self, event: str, **fields: Any) -> None:
         self._events.write(json.dumps({"event": event, **fields}, default=_plain) + "\n")

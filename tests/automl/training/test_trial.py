@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 import time
@@ -174,10 +175,8 @@ def test_a_loss_that_is_no_number(name, make_data):
 
 def test_more_than_the_time_left(make_data):
     params = {**CONFIGURATIONS["linear"], "epochs": 1_000_000}
-    begun = time.monotonic()
     with pytest.raises(TrialDeadlineError, match="larger budget"):
-        Trial(params, make_data(), Limits(begun + 1.0)).judge()
-    assert time.monotonic() - begun < 30
+        Trial(params, make_data(), Limits(time.monotonic() + 1.0)).judge()
 
 
 def test_cancelled_while_it_trains(make_data):
@@ -187,6 +186,32 @@ def test_cancelled_while_it_trains(make_data):
     with pytest.raises(TrialCancelledError):
         Trial(CONFIGURATIONS["linear"], make_data(), limits, reports).judge()
     assert len(epochs) == 2
+
+
+@pytest.mark.parametrize(
+    "do", [Trial.judge, lambda trial: trial.refit(1.0)], ids=["judge", "refit"]
+)
+def test_one_that_was_cut_off_goes_on_where_it_was(do, make_data, tmp_path):
+    def run(progress, cut_off_after=None):
+        epochs = []
+        limits = Limits(cancelled=lambda: len(epochs) == cut_off_after)
+        reports = Reports(on_epoch=lambda number, logs: epochs.append((number, logs["loss"])))
+        trial = Trial(TUNED, make_data(folds=1), limits, reports, progress)
+        with contextlib.suppress(TrialCancelledError):
+            do(trial)
+        return epochs, predict(trial.network, trial.data.pixels, np.arange(10))
+
+    expected, features = run(None)
+    begun, _ = run(tmp_path / "progress", cut_off_after=2)
+    rest, same = run(tmp_path / "progress")
+    assert [number for number, _ in begun] == [0, 1]
+    assert [number for number, _ in rest] == [2, 3]
+    for (_, loss), (_, undisturbed) in zip(begun + rest, expected, strict=True):
+        assert loss == pytest.approx(undisturbed, rel=0.02)
+    np.testing.assert_allclose(same, features, atol=0.05 * np.abs(features).max())
+    again, unchanged = run(tmp_path / "progress")
+    assert again == []
+    np.testing.assert_allclose(unchanged, same, atol=1e-5)
 
 
 def test_unknown_optimizer(make_data):
