@@ -16,7 +16,7 @@ from automl.training.fitting import EpochReport, balanced_class_weight, compile_
 from automl.training.forward import predict
 from automl.training.inference import InferenceMode
 from automl.training.limits import Limits
-from automl.training.milestone import Milestone
+from automl.training.milestone import Milestone, rounded
 
 if TYPE_CHECKING:
     import keras
@@ -131,9 +131,11 @@ class FineTuning:
         fit(self._model, batches, int(self._params["epochs"]), weights, limits, on_epoch, epoch)
 
     def milestone(self, logits: Sequence[Sequence[Floats]], epochs: int) -> Milestone:
-        """Returns how far it has come after `epochs`, those of folds that are done aside."""
-        over = epochs == int(self._params["epochs"])
-        optimizer = [] if over else _values(self._model.optimizer.variables)
+        """Returns how far it has come after `epochs` of a fold, and goes on from there."""
+        optimizer: list[NDArray[Any]] = []
+        if epochs < int(self._params["epochs"]):
+            optimizer = rounded(_values(self._model.optimizer.variables))
+            _assign(self._model.optimizer.variables, optimizer)
         return Milestone(logits, epochs, _values(self._changing), optimizer)
 
     def logits(self, positions: Rows) -> Floats:

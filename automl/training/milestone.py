@@ -34,7 +34,7 @@ class Milestone:
         logits: For each setting that the trial compares, those of every fold that is done.
         epochs: Epochs done of the fold after those.
         weights: What its training has made of the variables that it changes.
-        optimizer: The optimizer's variables; none after the last epoch, which need them no more.
+        optimizer: The optimizer's variables as `rounded` gives them; none after the last epoch.
     """
 
     logits: Sequence[Sequence[Floats]]
@@ -45,7 +45,7 @@ class Milestone:
     def save(self, folder: Path) -> None:
         """Writes it in place of the one before; one that cannot be written is done without.
 
-        The one before goes first, and the optimizer's moments are kept as bfloat16: a run may
+        The one before goes first, and the optimizer's moments are written in bfloat16: a run may
         take no more of the disk than three models, of which the best trial's is one.
         """
         arrays: dict[str, Any] = {"epochs": np.array(self.epochs)}
@@ -79,11 +79,20 @@ def _numbered(arrays: Mapping[str, NDArray[Any]], prefix: str) -> list[NDArray[A
     return [arrays[f"{prefix}{i}"] for i in range(sum(name.startswith(prefix) for name in arrays))]
 
 
+def rounded(values: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Returns an optimizer's variables with its moments, float32, rounded to bfloat16's precision.
+
+    To go on with these, cut off or not, makes a training that was cut off end as any other.
+    """
+    return [_double(_halve(value)) for value in values]
+
+
 def _halve(value: NDArray[Any]) -> NDArray[Any]:
-    """Returns the upper half of each float32, which is a bfloat16; else the array as it is."""
+    """Returns a float32 array's values in bfloat16, as uint16; else the array as it is."""
     if value.dtype != np.float32 or value.ndim == 0:  # such as the number of steps
         return value
-    return (value.view(np.uint32) >> 16).astype(np.uint16)
+    bits = value.view(np.uint32)
+    return ((bits + (0x7FFF + (bits >> 16 & 1))) >> 16).astype(np.uint16)  # to nearest, ties even
 
 
 def _double(value: NDArray[Any]) -> NDArray[Any]:
