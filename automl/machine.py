@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
-import subprocess
 import time
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 from automl.cache import Cache
 from automl.components import Backbone, Weights
+from automl.hardware import cores, gpus
 from automl.plugins import plugin_manager
 from automl.workspace import Workspace
 
@@ -51,32 +50,6 @@ def describe(workspace: str | None = None) -> dict[str, Any]:
         "cache": {"path": str(cache.root), "size": cache.size(), "limit": cache.limit},
         "weights": weights(),
     }
-
-
-def cores() -> int:
-    """Returns how many processor cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def gpus() -> list[dict[str, Any]]:
-    """Returns the NVIDIA GPUs that the driver's own tool lists."""
-    command = [
-        "nvidia-smi",
-        "--query-gpu=name,memory.total,driver_version",
-        "--format=csv,noheader,nounits",
-    ]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=15, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return []
-    rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines()]
-    return [
-        {"name": name, "memory": int(mebibytes) * 2**20, "driver": driver}
-        for name, mebibytes, driver in (row for row in rows if len(row) == 3)
-        if mebibytes.isdigit()
-    ]
 
 
 def weights() -> list[dict[str, Any]]:

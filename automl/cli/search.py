@@ -45,6 +45,14 @@ from automl.errors import UsageError
     help="Only models of at most MB million bytes.",
 )
 @click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Trials that run at a time, such as one a GPU.",
+)
+@click.option(
     "--observe",
     multiple=True,
     metavar="NAME",
@@ -104,6 +112,7 @@ def run(
     observe: Sequence[str] = (),
     max_latency_ms: float | None = None,
     max_size_mb: float | None = None,
+    workers: int = 1,
 ) -> Any:
     """Runs a search in a process of its own; returns the run."""
     from automl.tuning.settings import SearchSettings, parse_duration, parse_pins, training_backend
@@ -121,6 +130,7 @@ def run(
         observers=list(dict.fromkeys(observe)),
         max_latency_ms=max_latency_ms,
         max_size_mb=max_size_mb,
+        workers=workers,
         command=["automl", *sys.argv[1:]],
         began=process_start(),
     )

@@ -18,6 +18,7 @@ class Task:
         environment: Variables set on top of the current ones.
         stdin: A file descriptor that becomes its standard input; nothing is read by default.
         pass_fds: File descriptors that the process inherits under the same numbers.
+        cpus: The numbers of the processor cores that it is confined to; none for all of them.
     """
 
     command: Sequence[str]
@@ -25,6 +26,7 @@ class Task:
     environment: Mapping[str, str] = field(default_factory=dict)
     stdin: int | None = None
     pass_fds: Sequence[int] = ()
+    cpus: Sequence[int] = ()
 
 
 class TaskHandle(abc.ABC):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import re
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
@@ -17,6 +16,7 @@ import numpy as np
 
 from automl.cache import Cache
 from automl.errors import ImageError
+from automl.hardware import cores
 from automl.images import DECODER_VERSION, GEOMETRY, decode
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _read(cache: Cache, path: Path, shape: tuple[int, ...]) -> dict[int, str] | 
 
 def _decoded(paths: Iterable[str], side: int) -> Iterator[NDArray[np.uint8] | str]:
     """Yields each image, or the reason why it cannot be read, in order."""
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
+    with ThreadPoolExecutor(max_workers=cores()) as pool:
         ahead: deque[Future[NDArray[np.uint8] | str]] = deque()
         try:
             for path in paths:

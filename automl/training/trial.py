@@ -12,7 +12,6 @@ import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -23,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl.components import Augmentation, EstimatorHead, FittedHead, LayersHead
+from automl.hardware import cores
 from automl.plugins import plugin_manager
 from automl.training.classifier import Classifier, assemble
 from automl.training.cut import VIEWS, activations, cut, variations, views_within_limit
@@ -469,7 +469,7 @@ def _threads(tasks: int) -> Iterator[Callable[..., Iterable[Any]]]:
 
     Fits of small sets keep one core busy; on several at a time, their folds take turns less.
     """
-    workers = min(tasks, os.cpu_count() or 1)
+    workers = min(tasks, cores())
     if workers < 2:
         yield map
         return

@@ -23,6 +23,7 @@ from automl.tuning.run import Run, find_run, this_process
 from automl.tuning.run_data import load_images, save_images
 from automl.tuning.scratch import remove_scratch, sweep
 from automl.tuning.settings import SearchSettings, parse_duration, training_backend
+from automl.tuning.shares import share_out
 from automl.tuning.versions import library_versions
 from automl.tuning.worker_process import WorkerProcess
 from automl.workspace import Workspace, check_name
@@ -46,6 +47,7 @@ def search(
     observe: str | Sequence[str] = (),
     max_latency_ms: float | None = None,
     max_size_mb: float | None = None,
+    workers: int = 1,
     workspace: Workspace | str | os.PathLike[str] | None = None,
     progress: Progress | None = None,
 ) -> Run:
@@ -64,6 +66,8 @@ def search(
         max_latency_ms: The most milliseconds that one picture may take where it is deployed, as
             measured on this machine; networks that take longer are not trained.
         max_size_mb: The most million bytes of the SavedModel, likewise.
+        workers: How many trials run at a time, each on its share of the cores and on a GPU of its
+            own if there are enough.
         observe: Names of observers that watch, such as `"tensorboard"`.
         workspace: Where everything is kept; see `Workspace.find`.
         progress: Shows what happens.
@@ -80,6 +84,8 @@ def search(
     pins = {key: str(value) for key, value in (fixed or {}).items()}
     if trials is not None and trials < 1:
         raise UsageError(f"expected one trial or more, found {trials}; correct it.")
+    if workers < 1:
+        raise UsageError(f"expected one worker or more, found {workers}; correct it.")
     if not 0 <= seed <= MAX_SEED:
         raise UsageError(f"expected a seed from 0 to {MAX_SEED}, found {seed}; correct it.")
     for most, what in ((max_latency_ms, "max_latency_ms"), (max_size_mb, "max_size_mb")):
@@ -98,6 +104,7 @@ def search(
         backend=training_backend(),
         max_latency_ms=max_latency_ms,
         max_size_mb=max_size_mb,
+        workers=workers,
         observers=list(dict.fromkeys([observe] if isinstance(observe, str) else observe)),
     )
     place = workspace if isinstance(workspace, Workspace) else Workspace.find(workspace)
@@ -207,18 +214,22 @@ def _work(
     }
     journal = Journal(folder, settings.began, progress, watches)
     compute = manager.compute[settings.compute]
-    worker = WorkerProcess(compute, folder / "worker.log", settings.backend)
+    workers = [
+        WorkerProcess(compute, folder / f"worker{number or ''}.log", settings.backend, share)
+        for number, share in enumerate(share_out(settings.workers))
+    ]
     try:
         with _interrupts() as interrupts:
             begin(journal)
             try:
-                _run(settings, images, held_out, workspace, cache, journal, worker, interrupts)
+                _run(settings, images, held_out, workspace, cache, journal, workers, interrupts)
             except BaseException as error:
                 with suppress(OSError):  # where the disk is full, it has been said already
                     journal.record("run_finished", state=_final_state(error), error=str(error))
                 raise
     finally:
-        worker.close()
+        for worker in workers:
+            worker.close()
         remove_scratch(folder)
         journal.close()
     return Run(folder)
@@ -231,17 +242,21 @@ def _run(
     workspace: Workspace,
     cache: Cache,
     journal: Journal,
-    worker: WorkerProcess,
+    workers: Sequence[WorkerProcess],
     interrupts: Callable[[], int],
 ) -> None:
     # Keras Tuner, and Keras with it, is imported here: the worker warms up meanwhile.
     from automl.tuning.driver import Driver
     from automl.tuning.finishing import Finishing
+    from automl.tuning.trials import Trials
 
-    driver = Driver(settings, cache, journal, worker, lambda: interrupts() > 0)
+    def stopped() -> bool:
+        return interrupts() > 0
+
+    driver = Driver(settings, cache, journal, workers, stopped)
     driver.prepare(images, held_out)
     if journal.state.record["winner"] is None:  # else an earlier process had come that far
-        driver.run_trials()
+        Trials(driver, settings, journal, stopped).run()
     Finishing(driver, settings, workspace, journal, lambda: interrupts() > 1).run()
 
 

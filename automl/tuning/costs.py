@@ -33,6 +33,8 @@ times faster than the pretrained networks' separable ones that the guess above i
 HEAD_SECONDS_PER_IMAGE = 1e-3
 """A guess for fitting a head on one fold, a linear SVM's path; logistic regression is quicker."""
 
+RESTART_SECONDS = 8.0
+"""A guess for starting the worker anew that gets all of the machine once the trials are over."""
 
 STEP_SECONDS = 4e-3
 """A guess for one step of gradient descent on a head alone, on frozen features."""
@@ -48,6 +50,7 @@ class CostModel:
         folds: Validation folds in all.
         folds_to_train: Folds that judge what gradient descent trains.
         measures: Whether a network is measured before its first trial.
+        workers: Trials that run at a time.
     """
 
     manager: PluginManager
@@ -55,6 +58,7 @@ class CostModel:
     folds: int
     folds_to_train: int
     measures: bool = False
+    workers: int = 1
     _decoding: float | None = None
     _decoded: set[int] = field(default_factory=set)
     _measured: set[tuple[Any, ...]] = field(default_factory=set)
@@ -101,7 +105,9 @@ class CostModel:
 
     def finish_seconds(self, values: Mapping[str, Any], test_images: int) -> float:
         """Returns the seconds for the export, its proof, the evaluation and the report."""
-        return 4.0 + 8.0 * self.gmacs(values) + 1.3 * test_images * self.image_seconds(values)
+        restart = RESTART_SECONDS if self.workers > 1 else 0.0
+        passes = 1.3 * test_images * self.image_seconds(values)
+        return restart + 4.0 + 8.0 * self.gmacs(values) + passes
 
     def knows_decoding(self, side: int) -> bool:
         """Says whether images have been decoded to `side` pixels before."""

@@ -47,6 +47,7 @@ class Decisions:
         self._settings, self._costs, self._test_images = settings, costs, test_images
         self._state, self._elapsed = RunState(), 0.0
         self._trials: dict[str, Any] = {}
+        self._asked = 0
         self.running: dict[str, dict[str, Any]] = {}
         self._measured: list[Mapping[str, Any]] = []
         self._oracle = strategy.oracle(
@@ -69,7 +70,8 @@ class Decisions:
         """
         self._elapsed = elapsed
         for _ in range(SKIPS):
-            trial = self._oracle.create_trial("driver")
+            self._asked += 1  # who has asked before gets its running trial again
+            trial = self._oracle.create_trial(f"asker-{self._asked}")
             if trial.status != "RUNNING":
                 return None
             values = dict(trial.hyperparameters.values)
@@ -101,6 +103,9 @@ class Decisions:
 
     def replay(self, event: Mapping[str, Any]) -> None:
         """Takes any event of an earlier log into account, deciding what was decided then."""
+        if event["event"] == "waited":
+            self._replay_wait(float(event["decided"]))
+            return
         if event["event"] != "trial_started":
             self.learn(event)
             return
@@ -180,6 +185,14 @@ class Decisions:
         seconds = self._costs.refit_seconds(values)
         dear = seconds > REFIT_SHARE * (self._settings.budget or float("inf"))
         return 0.0 if dear and float(values["unfreeze"]) > 0 else seconds
+
+    def _replay_wait(self, elapsed: float) -> None:
+        """Asks the strategy as it was asked when there was nothing to do but wait."""
+        proposed = self.propose(elapsed)
+        if proposed is not None:  # plugins or versions have changed since
+            name = proposed[0]
+            del self.running[name]
+            self._end(self._trials.pop(name), None, "expected to wait for a running trial.")
 
     def _begin(self, name: str, trial: Any, values: dict[str, Any]) -> None:
         self._trials[name], self.running[name] = trial, values

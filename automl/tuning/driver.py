@@ -1,20 +1,20 @@
-"""Drives a search: prepares the images, and runs one trial after another."""
+"""What the phases of a search share: its images, what was decided and measured, its workers."""
 
 from __future__ import annotations
 
 import contextlib
-import shutil
+import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from automl.cache import Cache
 from automl.data.dataset import Dataset
-from automl.errors import SearchError, SearchInterrupted, TrialError, WorkspaceError
+from automl.errors import SearchError, SearchInterrupted
 from automl.plugins import plugin_manager
-from automl.training.limits import TrialCancelledError, TrialDeadlineError
-from automl.training.trial import TrialResult, folds_to_train
+from automl.training.limits import TrialCancelledError
+from automl.training.trial import folds_to_train
 from automl.tuning.candidates import find_candidates
 from automl.tuning.costs import CostModel
 from automl.tuning.decisions import Decisions
@@ -24,40 +24,23 @@ from automl.tuning.preparation import Prepared, prepare, typical_side
 from automl.tuning.run_data import describe_training_data, save_split
 from automl.tuning.scratch import CHECKPOINTS, PROGRESS
 from automl.tuning.settings import SearchSettings
+from automl.tuning.shares import Share
 from automl.tuning.space import build_space
 from automl.tuning.worker_process import WorkerProcess
 
 EXPORT_BACKEND = "tensorflow"
 
-MEASURED = ("latency_ms", "size_mb")
-
-FIRST_SECONDS = 5.0
-"""The least time that a trial is given."""
-
-PATIENCE = 10.0
-"""How many times the seconds predicted for it a trial may take before it counts as hanging."""
-
-LEAST_SHARE = 0.2
-"""The share of the budget that it may take in any case, as predictions begin as guesses."""
-
-LEAST_SECONDS = 600.0
-"""The same where there is no budget."""
-
-FAILURES = 8
-"""Failed trials without a single success, after which the search is over."""
-
-
-class UnfitError(TrialError):
-    """A network is slower or larger than it may be."""
-
 
 class Driver:
-    """One search, from images to finished trials.
+    """One search.
 
     Attributes:
         prepared: The run's images, divided.
         costs: What trials take.
-        worker: The process that trains.
+        decisions: Which trials there are.
+        workers: The processes that train.
+        turn: Held while something is decided or logged, so that the log tells the order of both;
+            notified when a trial ends.
     """
 
     def __init__(
@@ -65,14 +48,16 @@ class Driver:
         settings: SearchSettings,
         cache: Cache,
         journal: Journal,
-        worker: WorkerProcess,
+        workers: Sequence[WorkerProcess],
         stopped: Callable[[], bool],
     ) -> None:
-        self.worker = worker
+        self.workers, self.turn = workers, threading.Condition()
+        self._decoding = threading.Lock()
         self._settings, self._manager, self._cache = settings, plugin_manager(), cache
         self._journal, self._stopped = journal, stopped
         self.prepared: Prepared
         self.costs: CostModel
+        self.decisions: Decisions
 
     def prepare(self, dataset: Dataset, test: Dataset | None) -> None:
         """Declares the space, decodes the images and divides them."""
@@ -91,8 +76,9 @@ class Driver:
             len(folds),
             folds_to_train(folds),
             settings.limited,
+            settings.workers,
         )
-        self._decisions = Decisions(
+        self.decisions = Decisions(
             self._manager.strategies[settings.strategy],
             settings,
             self._space,
@@ -125,31 +111,29 @@ class Driver:
         for note in notes:
             self._journal.record("note", text=note)
 
-    def run_trials(self) -> None:
-        """Runs trials until the strategy, the budget or the user ends the search.
+    @property
+    def worker(self) -> WorkerProcess:
+        """The first worker, which does what is done by one alone."""
+        return self.workers[0]
 
-        Raises:
-            SearchInterrupted: If the user stopped it before a trial had ended.
-            SearchError: If every trial failed.
-        """
-        for name, values in dict(self._decisions.running).items():
-            self._run_trial(name, values)  # it was under way when the run broke off
-        while not self._stopped() and not self._is_hopeless():
-            decided = self._elapsed()
-            proposed = self._decisions.propose(decided)
-            if proposed is None:
-                break
-            name, values = proposed
-            stage = "fine-tune" if float(values["unfreeze"]) > 0 else "frozen"
-            self._journal.record(
-                "trial_started", trial=name, stage=stage, hyperparameters=values, decided=decided
-            )
-            self._run_trial(name, values)
-        self._require_a_model()
+    def log(self, event: str, **fields: Any) -> None:
+        """Logs an event, and takes it into account."""
+        with self.turn:
+            self.decisions.learn(self._journal.record(event, **fields))
+
+    def show(self, event: dict[str, Any]) -> None:
+        """Shows an event that is not worth logging."""
+        with self.turn:
+            self._journal.show(event)
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder that keeps what the best trial has trained, under its name."""
+        return self._journal.folder / CHECKPOINTS
 
     def checkpoint(self, trial: str) -> Path:
         """Returns the folder that keeps what a trial has trained, while it is the best."""
-        return self._journal.folder / CHECKPOINTS / trial
+        return self.checkpoints / trial
 
     def progress(self, training: str) -> Path:
         """Returns the folder that keeps how far a training has come, until it ends."""
@@ -161,7 +145,7 @@ class Driver:
             return True
         needed = self.costs.refit_seconds(values)
         needed += self.costs.finish_seconds(values, len(self.prepared.test))
-        return needed <= self._settings.budget - self._elapsed()
+        return needed <= self._settings.budget - self.elapsed()
 
     def training_data(
         self, side: int, stopped: Callable[[], bool] = lambda: False
@@ -177,9 +161,10 @@ class Driver:
         def progress(done: int) -> None:
             if stopped():
                 raise TrialCancelledError("expected to end by itself, found that it was stopped.")
-            self._journal.show({"event": "decoding", "done": done, "total": total})
+            self.show({"event": "decoding", "done": done, "total": total})
 
-        pixels = prepared.pixels(side, progress)
+        with self._decoding:
+            pixels = prepared.pixels(side, progress)
         self._learn_decoding(side, begun)
         return describe_training_data(
             self._journal.folder,
@@ -188,6 +173,26 @@ class Driver:
             self._cache,
             self._settings.seed,
         )
+
+    def gather(self) -> None:
+        """Leaves one worker, with all of the machine; the trials are over."""
+        if len(self.workers) > 1:
+            for worker in self.workers:
+                worker.close()
+            self.worker.share = Share()
+
+    @contextlib.contextmanager
+    def exporter(self, worker: WorkerProcess) -> Iterator[WorkerProcess]:
+        """Gives one that can export, which takes the TensorFlow backend: `worker`, or another."""
+        if worker.backend == EXPORT_BACKEND:
+            yield worker
+            return
+        compute = self._manager.compute[self._settings.compute]
+        other = WorkerProcess(compute, self._journal.folder / "export.log", EXPORT_BACKEND)
+        try:
+            yield other
+        finally:
+            other.close()
 
     def _go_on(self) -> None:
         """Takes up what an earlier process has logged.
@@ -201,9 +206,9 @@ class Driver:
                 "start a new search."
             )
         for event in self._journal.past:
-            self._decisions.replay(event)
+            self.decisions.replay(event)
 
-    def _elapsed(self) -> float:
+    def elapsed(self) -> float:
         """Returns seconds since the run began, without those that it rested."""
         return round(time.time() - self._settings.began, 3)
 
@@ -211,152 +216,7 @@ class Driver:
         """Logs what decoding took; only the first time at a resolution tells anything."""
         if not self.costs.knows_decoding(side):
             seconds = round(time.monotonic() - begun, 3)
-            self._decisions.learn(self._journal.record("decoded", resolution=side, seconds=seconds))
-
-    def _run_trial(self, name: str, values: dict[str, Any]) -> None:
-        progress = self.progress(name)
-        try:
-            self._require_fit(values)
-            data = self.training_data(int(values["resolution"]), self._stopped)
-            seconds = self._seconds_for(values)
-            command = {
-                "do": "judge",
-                "params": values,
-                "data": data,
-                "seconds": seconds,
-                "checkpoint": str(self.checkpoint(name)),
-                "progress": str(progress),
-            }
-            answer = self.worker.call(
-                command, lambda event: self._show(name, event), self._stopped, seconds
-            )
-        except (TrialError, WorkspaceError) as error:
-            ended = isinstance(error, (TrialCancelledError, TrialDeadlineError))
-            status = "stopped" if ended else "failed"
-            if isinstance(error, UnfitError):
-                status = "unfit"
-            self._finish_trial(
-                name,
-                status=status,
-                score=None,
-                spread=None,
-                error=str(error),
-                **self._measurements(values),
-            )
-        else:
-            result = TrialResult(**{k: v for k, v in answer.items() if k != "event"})
-            self._finish_trial(
-                name,
-                status="completed",
-                hyperparameters=result.params,
-                score=result.score,
-                spread=result.spread if result.folds > 1 else None,
-                accuracy=result.accuracy,
-                log_loss=result.log_loss,
-                temperature=result.temperature,
-                folds=result.folds,
-                features_seconds=result.features_seconds,
-                preparing_seconds=result.preparing_seconds,
-                fold_seconds=result.fold_seconds,
-                cost_gmacs=self.costs.gmacs(values),
-                error=None,
-                **self._measurements(values),
-            )
-        shutil.rmtree(progress, ignore_errors=True)
-        self._drop_checkpoints()
-
-    def _require_fit(self, values: Mapping[str, Any]) -> None:
-        """Measures the network, if it has to be, and was not.
-
-        Raises:
-            UnfitError: If it is slower or larger than it may be.
-        """
-        if not self._settings.limited:
-            return
-        if self._decisions.measured(values) is None:
-            network = {name: values[name] for name in ("backbone", "depth", "resolution")}
-            weights = values.get("weights", "random")
-            command = {
-                "do": "measure",
-                "network": {
-                    **network,
-                    "classes": len(self.prepared.images.labels),
-                    "weights": None if weights == "random" else weights,
-                },
-            }
-            with self.exporter() as worker:
-                found = worker.call(
-                    command, lambda event: None, self._stopped, self._seconds_for(values)
-                )
-            measured = {name: found[name] for name in MEASURED}
-            self._decisions.learn(self._journal.record("measured", **network, **measured))
-        unfit = self._decisions.unfit(values)
-        if unfit:
-            raise UnfitError(unfit)
-
-    @contextlib.contextmanager
-    def exporter(self) -> Iterator[WorkerProcess]:
-        """Gives a worker that can export, which takes the TensorFlow backend."""
-        if self.worker.backend == EXPORT_BACKEND:
-            yield self.worker
-            return
-        compute = self._manager.compute[self._settings.compute]
-        worker = WorkerProcess(compute, self._journal.folder / "export.log", EXPORT_BACKEND)
-        try:
-            yield worker
-        finally:
-            worker.close()
-
-    def _measurements(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        found = self._decisions.measured(values) or {}
-        return {name: found[name] for name in MEASURED if name in found}
-
-    def _seconds_for(self, values: Mapping[str, Any]) -> float:
-        """Returns how long a trial may take: what is left, unless it must be hanging by then."""
-        budget = self._settings.budget
-        left = self._decisions.seconds_left(values, self._elapsed())
-        least = LEAST_SECONDS if budget is None else LEAST_SHARE * budget
-        patience = max(PATIENCE * self.costs.trial_seconds(values), least)
-        # The first trial is begun whatever is left, and deserves a chance to end.
-        return max(min(left, patience), FIRST_SECONDS)
-
-    def _drop_checkpoints(self) -> None:
-        """Removes all checkpoints but the best trial's."""
-        best = self._journal.state.leaderboard[0]["trial"]
-        for folder in self.checkpoint(best).parent.glob("*"):
-            if folder.name != best:
-                shutil.rmtree(folder, ignore_errors=True)
-
-    def _finish_trial(self, name: str, **fields: Any) -> None:
-        begun = self._journal.state.trials[name]["decided"]
-        seconds = round(self._elapsed() - begun, 3)
-        self._decisions.learn(
-            self._journal.record("trial_finished", trial=name, seconds=seconds, **fields)
-        )
-
-    def _require_a_model(self) -> None:
-        rows = self._journal.state.leaderboard
-        if rows and rows[0]["score"] is not None:
-            return
-        if self._stopped():
-            raise SearchInterrupted(
-                "expected at least one finished trial, found that the search was stopped before; "
-                "nothing was kept, start it again."
-            )
-        reason = next((row.get("error") for row in rows if row.get("error")), "none was begun")
-        raise SearchError(f"expected a trial to succeed, found that none did: {reason}")
-
-    def _is_hopeless(self) -> bool:
-        """Says whether so many trials have failed, and none succeeded, that no other will."""
-        rows = self._journal.state.leaderboard
-        tried = sum(row["status"] != "unfit" for row in rows)
-        return tried >= FAILURES and rows[0]["score"] is None
-
-    def _show(self, trial: str, event: dict[str, Any]) -> None:
-        if event["event"] == "epoch":
-            self._journal.record("epoch", trial=trial, epoch=event["epoch"], logs=event["logs"])
-        elif event["event"] == "images":
-            self._journal.show(event)
+            self.log("decoded", resolution=side, seconds=seconds)
 
     def _show_decoding(self, done: int, total: int) -> None:
         if self._stopped():
@@ -364,4 +224,4 @@ class Driver:
                 "expected to read all images first, found that the search was stopped before; "
                 "nothing was kept, start it again."
             )
-        self._journal.show({"event": "decoding", "done": done, "total": total})
+        self.show({"event": "decoding", "done": done, "total": total})

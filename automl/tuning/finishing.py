@@ -136,7 +136,7 @@ class Finishing:
             "originals": {str(row): paths[row] for row in reference},
             "test_rows": [int(row) for row in prepared.test],
         }
-        with self._driver.exporter() as worker:
+        with self._driver.exporter(self._driver.worker) as worker:
             parity = self._call(worker, command)["parity"]
         assert isinstance(parity, dict)
         return parity

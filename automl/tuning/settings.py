@@ -36,6 +36,7 @@ class SearchSettings:
         max_latency_ms: The most milliseconds that one picture may take where it is deployed, or
             `None`.
         max_size_mb: The most million bytes of the SavedModel, or `None`.
+        workers: How many trials run at a time.
         began: When the command began, as `time.time` gives it.
     """
 
@@ -51,6 +52,7 @@ class SearchSettings:
     command: Sequence[str] = ()
     max_latency_ms: float | None = None
     max_size_mb: float | None = None
+    workers: int = 1
     began: float = field(default_factory=time.time)
 
     @property
@@ -69,6 +71,7 @@ class SearchSettings:
             "observers": list(self.observers),
             "max_latency_ms": self.max_latency_ms,
             "max_size_mb": self.max_size_mb,
+            "workers": self.workers,
         }
 
     @classmethod

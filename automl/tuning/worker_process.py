@@ -15,6 +15,7 @@ from typing import Any
 from automl.components import Compute, Task, TaskHandle
 from automl.errors import TrialError
 from automl.training.limits import TrialCancelledError, TrialDeadlineError
+from automl.tuning.shares import Share
 
 POLL = 0.1
 """Seconds between looks at whether the search was stopped or the worker died."""
@@ -37,10 +38,14 @@ class WorkerProcess:
 
     Attributes:
         backend: The Keras backend it runs on.
+        share: What it gets of the machine when it is started next.
     """
 
-    def __init__(self, compute: Compute, log: Path, backend: str) -> None:
+    def __init__(
+        self, compute: Compute, log: Path, backend: str, share: Share | None = None
+    ) -> None:
         self._compute, self._log, self.backend = compute, log, backend
+        self.share = share or Share()
         self._handle: TaskHandle | None = None
         self._start()
 
@@ -111,10 +116,19 @@ class WorkerProcess:
             "TF_CPP_MIN_LOG_LEVEL": "2",
             "PYTHONUNBUFFERED": "1",
         }
+        if self.share.gpu is not None:
+            environment["CUDA_VISIBLE_DEVICES"] = self.share.gpu
         command = [sys.executable, "-m", "automl.tuning.worker", "--events-fd", str(events)]
         try:
             self._handle = self._compute.start(
-                Task(command, self._log, environment, stdin=commands, pass_fds=(events,))
+                Task(
+                    command,
+                    self._log,
+                    environment,
+                    stdin=commands,
+                    pass_fds=(events,),
+                    cpus=self.share.cpus,
+                )
             )
         finally:
             os.close(commands)

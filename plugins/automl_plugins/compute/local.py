@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import subprocess
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from automl.components import Compute, Task, TaskHandle
@@ -22,7 +23,7 @@ class LocalCompute(Compute):
     def start(self, task: Task) -> TaskHandle:
         """Starts `task` and returns at once."""
         task.log.parent.mkdir(parents=True, exist_ok=True)
-        with task.log.open("ab") as log:
+        with task.log.open("ab") as log, _confined(task.cpus):
             process = subprocess.Popen(
                 list(task.command),
                 stdin=subprocess.DEVNULL if task.stdin is None else task.stdin,
@@ -33,6 +34,20 @@ class LocalCompute(Compute):
                 start_new_session=True,
             )
         return _Process(process, task.log)
+
+
+@contextlib.contextmanager
+def _confined(cpus: Sequence[int]) -> Iterator[None]:
+    """Confines this thread to some cores, and with it what it starts, from its first import on."""
+    if not cpus or not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cpus)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
 
 
 class _Process(TaskHandle):

@@ -1,0 +1,33 @@
+"""Which processors this process may use, found without importing a framework."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from typing import Any
+
+
+def cores() -> int:
+    """Returns how many processor cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def gpus() -> list[dict[str, Any]]:
+    """Returns the NVIDIA GPUs that the driver's own tool lists."""
+    command = [
+        "nvidia-smi",
+        "--query-gpu=name,memory.total,driver_version",
+        "--format=csv,noheader,nounits",
+    ]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=15, check=True)
+    except (OSError, subprocess.SubprocessError):
+        return []
+    rows = [[cell.strip() for cell in line.split(",")] for line in done.stdout.splitlines()]
+    return [
+        {"name": name, "memory": int(mebibytes) * 2**20, "driver": driver}
+        for name, mebibytes, driver in (row for row in rows if len(row) == 3)
+        if mebibytes.isdigit()
+    ]

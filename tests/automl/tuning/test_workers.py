@@ -1,0 +1,81 @@
+"""A search on several workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+
+import psutil
+import pytest
+
+import automl
+from automl.errors import UsageError
+from automl.tuning.events import read_events
+
+FIXED = {"backbone": "pixels", "resolution": 8, "head": "linear", "epochs": 20}
+
+
+class Watch:
+    """Kills a worker once two trials have begun."""
+
+    def __init__(self, deaths):
+        self._begun, self._deaths = 0, deaths
+
+    def update(self, event, state):
+        self._begun += event["event"] == "trial_started"
+        if self._begun == 2 and self._deaths:
+            self._deaths -= 1
+            victim = max(workers(), key=lambda process: process.create_time())
+            os.kill(victim.pid, signal.SIGKILL)
+
+    def close(self):
+        pass
+
+
+def workers():
+    return [
+        process
+        for process in psutil.Process().children()
+        if "automl.tuning.worker" in process.cmdline()
+    ]
+
+
+def search(digits, tmp_path, **options):
+    run = automl.search(digits, trials=4, fixed=FIXED, workspace=tmp_path, workers=2, **options)
+    assert not workers()
+    return run, list(read_events(run.folder))
+
+
+def most_at_once(events):
+    running, most = 0, 0
+    for event in events:
+        running += event["event"] == "trial_started"
+        running -= event["event"] == "trial_finished"
+        most = max(most, running)
+    assert running == 0
+    return most
+
+
+def test_two_trials_at_a_time(digits, tmp_path):
+    run, events = search(digits, tmp_path)
+    assert run.state == "completed"
+    assert most_at_once(events) == 2
+    assert {row["status"] for row in run.leaderboard} == {"completed"}
+    tried = [str(row["hyperparameters"]) for row in run.leaderboard]
+    assert len(tried) == len(set(tried)) == 4
+    assert run.details["settings"]["workers"] == 2
+    assert threading.active_count() < 10
+
+
+def test_a_worker_that_is_killed_costs_its_trial_alone(digits, tmp_path):
+    run, events = search(digits, tmp_path, progress=Watch(deaths=1))
+    assert run.state == "completed"
+    assert sorted(row["status"] for row in run.leaderboard) == ["completed"] * 3 + ["failed"]
+    assert "signal 9" in run.leaderboard[-1]["error"]
+    assert most_at_once(events) == 2
+
+
+def test_one_at_least(digits, tmp_path):
+    with pytest.raises(UsageError, match="one worker or more, found 0"):
+        automl.search(digits, workers=0, workspace=tmp_path)
