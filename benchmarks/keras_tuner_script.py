@@ -20,7 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,10 @@ from sklearn.model_selection import StratifiedGroupKFold
 
 import automl
 from automl.tuning.settings import parse_duration
+
+Rows = np.ndarray[Any, np.dtype[np.int64]]
+Peer = Callable[[automl.Dataset, Rows, Rows], tuple[float, float]]
+"""Returns both accuracies on the test rows of what it made of the training rows."""
 
 SIDE, BATCH, MAX_EPOCHS = 224, 32, 10
 ALIKE = 4
@@ -54,19 +58,30 @@ def main() -> None:
     if arguments.script:
         run_script(Path(arguments.script[0]), float(arguments.script[1]))
         return
-    dataset = automl.Dataset.from_folder(arguments.images)
+    seconds = parse_duration(arguments.theirs)
+    fixed = {"backbone": "efficientnet-lite", "depth": 0}
+
+    def theirs(dataset: automl.Dataset, train: Rows, test: Rows) -> tuple[float, float]:
+        return script(dataset, train, test, seconds)
+
+    compare(arguments.images, arguments.splits, arguments.ours, theirs, fixed)
+
+
+def compare(images: str, count: int, budget: str, theirs: Peer, fixed: Mapping[str, Any]) -> None:
+    """Runs a search and a peer on each of `count` splits and prints both accuracies of both."""
+    dataset = automl.Dataset.from_folder(images)
     groups = alike(dataset.paths)
     folds = StratifiedGroupKFold(n_splits=5, shuffle=True, random_state=0)
-    splits = list(folds.split(dataset.paths, dataset.y, groups))[: arguments.splits]
+    splits = list(folds.split(dataset.paths, dataset.y, groups))[:count]
     print("split  held out      ours     theirs   ours balanced  theirs balanced", flush=True)
     differences = []
     for number, (train, test) in enumerate(splits):
-        ours = search(dataset.select(train), dataset.select(test), arguments.ours)
-        theirs = script(dataset, train, test, parse_duration(arguments.theirs))
-        differences.append(ours[0] - theirs[0])
+        ours = search(dataset.select(train), dataset.select(test), budget, fixed)
+        peer = theirs(dataset, train, test)
+        differences.append(ours[0] - peer[0])
         print(
-            f"{number:>5}  {len(test):>8}  {ours[0]:>8.2%}  {theirs[0]:>8.2%}  {ours[1]:>13.2%}  "
-            f"{theirs[1]:>15.2%}",
+            f"{number:>5}  {len(test):>8}  {ours[0]:>8.2%}  {peer[0]:>8.2%}  {ours[1]:>13.2%}  "
+            f"{peer[1]:>15.2%}",
             flush=True,
         )
     show(differences)
@@ -90,16 +105,17 @@ def difference_hash(path: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
     return (values[:, :-1] > values[:, 1:]).ravel()
 
 
-def search(train: automl.Dataset, test: automl.Dataset, budget: str) -> tuple[float, float]:
+def search(
+    train: automl.Dataset, test: automl.Dataset, budget: str, fixed: Mapping[str, Any]
+) -> tuple[float, float]:
     """Returns both accuracies of a search's model."""
     with tempfile.TemporaryDirectory() as workspace:
-        fixed = {"backbone": "efficientnet-lite", "depth": 0}
         run = automl.search(train, test=test, budget=budget, fixed=fixed, workspace=workspace)
         metrics = run.details["metrics"]
         return metrics["accuracy"], metrics["balanced_accuracy"]
 
 
-def script(dataset: automl.Dataset, train: Any, test: Any, seconds: float) -> tuple[float, float]:
+def script(dataset: automl.Dataset, train: Rows, test: Rows, seconds: float) -> tuple[float, float]:
     """Returns both accuracies of the script's model; it runs as a process of its own."""
     with tempfile.TemporaryDirectory() as place:
         for part, rows in (("train", train), ("test", test)):

@@ -1,6 +1,7 @@
-"""MNIST in one command: a linear classifier on pixels, with the memory that it takes.
+"""MNIST in one command: a linear classifier on pixels, or a search, with the memory it takes.
 
     python benchmarks/mnist.py mnist_train.zip mnist_test.zip
+    python benchmarks/mnist.py mnist_train.zip mnist_test.zip --searched
 
 The archives hold one folder a digit with 28x28 PNG files: 60,000 to learn from, 10,000 held out.
 """
@@ -22,10 +23,11 @@ import numpy as np
 import psutil
 
 from automl.cli.options import print_table
+from automl.cli.wording import configuration
 from automl.evaluation.metrics import Evaluation
 from automl.tuning.run import EVALUATION
 
-FLOOR = 0.92
+FLOOR, SEARCHED_FLOOR = 0.92, 0.99
 SAMPLE_SECONDS = 0.25
 
 PINS = ("backbone=pixels", "head=logistic", "resolution=28")
@@ -37,13 +39,15 @@ def main() -> None:
     parser.add_argument("train", type=Path, metavar="TRAIN.zip")
     parser.add_argument("test", type=Path, metavar="TEST.zip")
     parser.add_argument("--budget", default="10m", help="for the command (default: 10m)")
+    parser.add_argument("--searched", action="store_true", help="pin nothing")
     arguments = parser.parse_args()
+    floor, pins = (SEARCHED_FLOOR, ()) if arguments.searched else (FLOOR, PINS)
     with tempfile.TemporaryDirectory() as place:
         train = unpacked(arguments.train, Path(place) / "train")
         test = unpacked(arguments.test, Path(place) / "test")
         command = [str(Path(sys.executable).with_name("automl")), "search", str(train)]
         command += ["--test", str(test), "--budget", arguments.budget, "--json", "--name", "mnist"]
-        command += [word for pin in PINS for word in ("--set", pin)]
+        command += [word for pin in pins for word in ("--set", pin)]
         command += ["--workspace", str(Path(place) / "workspace")]
         begun = time.perf_counter()
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
@@ -53,7 +57,7 @@ def main() -> None:
         if process.returncode != 0:
             sys.exit(process.returncode)
         result = json.loads(output)
-        show(result, seconds, peaks.stop())
+        show(result, seconds, peaks.stop(), floor)
         show_confusion(Path(result["report"]).with_name(EVALUATION))
 
 
@@ -70,7 +74,7 @@ class PeakMemory:
 
     def __init__(self, pid: int) -> None:
         self._root = psutil.Process(pid)
-        self._peaks = {"driver": 0, "worker": 0}
+        self._peaks = {"driver": 0, "worker": 0, "together": 0}
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._sample)
         self._thread.start()
@@ -84,25 +88,26 @@ class PeakMemory:
     def _sample(self) -> None:
         while not self._stopped.wait(SAMPLE_SECONDS):
             try:
-                self._keep("driver", self._root)
-                for child in self._root.children(recursive=True):
-                    self._keep("worker", child)
+                driver = self._root.memory_full_info().uss
+                workers = [
+                    child.memory_full_info().uss for child in self._root.children(recursive=True)
+                ]
             except psutil.Error:
                 continue  # a process that has just ended
+            sample = {"driver": driver, "worker": max(workers, default=0)}
+            sample["together"] = driver + sum(workers)
+            self._peaks = {role: max(peak, sample[role]) for role, peak in self._peaks.items()}
 
-    def _keep(self, role: str, process: psutil.Process) -> None:
-        self._peaks[role] = max(self._peaks[role], process.memory_full_info().uss)
 
-
-def show(result: dict[str, Any], seconds: float, peaks: dict[str, int]) -> None:
+def show(result: dict[str, Any], seconds: float, peaks: dict[str, int], floor: float) -> None:
     """Prints the figures beside what they are held against."""
     print_table(
         ["", "found", "wanted"],
         [
-            ["accuracy", f"{result['accuracy']:.2%}", f"at least {FLOOR:.2%}"],
+            ["accuracy", f"{result['accuracy']:.2%}", f"at least {floor:.2%}"],
             ["class-averaged accuracy", f"{result['balanced_accuracy']:.2%}", ""],
             ["held-out images", str(result["test_images"]), ""],
-            ["C", str(result["best"]["C"]), ""],
+            ["best", configuration(result["best"]), ""],
             ["seconds, start to end", f"{seconds:.1f}", ""],
             *(
                 [f"peak private memory, {role}", f"{peak / 2**20:.0f} MiB", ""]
