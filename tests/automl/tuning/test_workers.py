@@ -59,6 +59,7 @@ def most_at_once(events):
     return most
 
 
+@pytest.mark.slow
 def test_two_trials_at_a_time(digits, tmp_path):
     run, events = search(digits, tmp_path)
     assert run.state == "completed"
@@ -69,6 +70,7 @@ def test_two_trials_at_a_time(digits, tmp_path):
     assert run.details["settings"]["workers"] == 2
 
 
+@pytest.mark.slow
 def test_a_worker_that_is_killed_costs_its_trial_alone(digits, tmp_path):
     run, events = search(digits, tmp_path, progress=Watch(deaths=1))
     assert run.state == "completed"
