@@ -108,7 +108,7 @@ class Driver:
             fingerprint=prepared.fingerprint,
             dimensions=describe_dimensions(self._space),
         )
-        for note in notes:
+        for note in [*prepared.notes, *notes]:
             self._journal.record("note", text=note)
 
     @property

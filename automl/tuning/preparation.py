@@ -38,6 +38,7 @@ class Prepared:
         test: Row numbers of the held-out images.
         folds: (training, validation) positions in `train`.
         unreadable: Reasons by row number.
+        notes: What else the user should know of the division, a sentence each.
         fingerprint: Of the readable training images.
         cache: Where decoded images are kept.
     """
@@ -47,6 +48,7 @@ class Prepared:
     test: Rows
     folds: list[tuple[Rows, Rows]]
     unreadable: dict[int, str]
+    notes: list[str]
     fingerprint: str
     cache: Cache
 
@@ -89,6 +91,8 @@ def prepare(
 ) -> Prepared:
     """Decodes all images once, sets the unreadable ones aside and divides the rest.
 
+    Held-out images of the user's own stay out of training: copies of them are left out.
+
     Args:
         dataset: Training images.
         test: Held-out images of the user's own, or `None` to set a part of `dataset` aside.
@@ -108,21 +112,57 @@ def prepare(
     pixels = open_pixels(images, side, cache, lambda done: progress(done, len(images)))
     readable = np.array([row not in pixels.unreadable for row in range(len(images))])
     rows = np.flatnonzero(readable[: len(dataset)])
-    kept = images.select(rows)
+    kept, notes = images.select(rows), list[str]()
     require_images_per_class(kept, 2)
     if test is None:
         first, second = train_test_rows(kept, 1 - HELD_OUT, stratify=True, seed=seed)
         train, held_out = rows[first], rows[second]
     else:
-        train, held_out = rows, len(dataset) + np.flatnonzero(readable[len(dataset) :])
+        held_out = len(dataset) + np.flatnonzero(readable[len(dataset) :])
         if len(held_out) == 0:
             raise DataError("expected a test set with readable images, found none; check --test.")
+        train = _without_copies(images, rows, held_out)
+        notes = _notes(images, len(rows) - len(train), held_out)
     return Prepared(
         images,
         train,
         held_out,
         validation_folds(images.y[train], seed, images.select(train).ids),
         pixels.unreadable,
+        notes,
         images.select(train).fingerprint,
         cache,
     )
+
+
+def _without_copies(images: Dataset, rows: Rows, held_out: Rows) -> Rows:
+    """Returns those of `rows` whose files are not among the held-out ones.
+
+    Raises:
+        DataError: If too few are left.
+    """
+    seen = np.isin(np.array(images.select(rows).ids), np.array(images.select(held_out).ids))
+    train = rows[~seen]
+    for label, count in images.select(train).counts.items():
+        if count < 2:
+            raise DataError(
+                f"expected at least 2 images in each class that are not in the test set, found "
+                f"{count} in {label!r}; bring other images with --test, or leave it out."
+            )
+    return train
+
+
+def _notes(images: Dataset, copies: int, held_out: Rows) -> list[str]:
+    notes = []
+    if copies:
+        notes.append(
+            f"Left out of training, since the test set holds the same files: {copies:,} "
+            f"image{'s' if copies > 1 else ''}."
+        )
+    missing = [label for label, count in images.select(held_out).counts.items() if not count]
+    if missing:
+        notes.append(
+            "The test set has no image of some classes, about which its figures say nothing: "
+            f"{', '.join(missing)}."
+        )
+    return notes
