@@ -10,6 +10,7 @@ import numpy as np
 
 from automl.components import Forward, Precision
 from automl.plugins import plugin_manager
+from automl.training.precision import has_gpu
 
 if TYPE_CHECKING:
     import keras
@@ -35,23 +36,14 @@ def forward(network: keras.Model, work: float, precision: Precision) -> Forward:
     Args:
         network: From float32 `[N, ...]` to float32 `[N, ...]`, its weights final.
         work: Billion multiply-adds in all.
-        precision: Of the computation; Keras computes in float32 whatever it says.
+        precision: Of the runtime's computation; Keras computes as `network` was built.
     """
-    if work >= WORTH and not _has_accelerator():
+    if work >= WORTH and not has_gpu():
         runtimes = plugin_manager().runtimes
         compiled = runtimes[RUNTIME].compile(network, precision) if RUNTIME in runtimes else None
         if compiled is not None:
             return compiled
     return keras_forward(network)
-
-
-def _has_accelerator() -> bool:
-    import keras
-
-    try:
-        return bool(keras.distribution.list_devices("gpu"))
-    except AttributeError:  # a backend that cannot list them, of which no runtime takes models
-        return True
 
 
 def keras_forward(network: keras.Model) -> Forward:
@@ -64,7 +56,7 @@ def keras_forward(network: keras.Model) -> Forward:
             if filled < size:
                 # One batch size, one compiled function.
                 batch = np.concatenate([batch, np.repeat(batch[-1:], size - filled, axis=0)])
-            yield network.predict_on_batch(batch)[:filled]
+            yield np.asarray(network.predict_on_batch(batch)[:filled], np.float32)
 
     return run
 

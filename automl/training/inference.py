@@ -19,8 +19,8 @@ class InferenceMode(keras.layers.Layer):  # type: ignore[misc]
         self._network = network
 
     def call(self, inputs: Any) -> Any:
-        """Returns the network's features `[N, F]` for `inputs`."""
-        return self._network(inputs, training=False)
+        """Returns the network's features for `inputs`, float32 whatever it computes in."""
+        return keras.ops.cast(self._network(inputs, training=False), "float32")
 
     def compute_output_shape(self, input_shape: Any) -> Any:
         """Returns the shape of the network's features."""

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.components import Augmentation, EstimatorHead, FittedHead, LayersHead
+from automl.components import Augmentation, EstimatorHead, FittedHead, LayersHead, Precision
 from automl.hardware import cores
 from automl.plugins import plugin_manager
 from automl.training.classifier import Classifier, assemble
@@ -34,6 +34,7 @@ from automl.training.forward import forward
 from automl.training.heads import PROBE, fit_head, head_settings, probe_head
 from automl.training.limits import Limits
 from automl.training.milestone import Milestone
+from automl.training.precision import building_in, training_precision
 from automl.training.scoring import balanced_accuracy, fit_temperature, out_of_fold_score
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ class Trial:
         data: What it is fitted and judged on.
         params: The hyperparameters by dimension; `judge` replaces those that the trial itself
             compares, such as a regularisation path, by the best.
+        precision: That the network computes in; its weights are float32.
     """
 
     def __init__(
@@ -132,6 +134,7 @@ class Trial:
         limits: Limits | None = None,
         reports: Reports | None = None,
         progress: Path | None = None,
+        precision: Precision | None = None,
     ) -> None:
         """Makes the trial.
 
@@ -142,6 +145,8 @@ class Trial:
             reports: Where it reports what it is doing.
             progress: A folder that keeps how far its training has come; a trial of the same
                 configuration on the same data goes on from there.
+            precision: Of fine-tuning; by default what suits the machine. Frozen features, which
+                several trials share, are always float32.
         """
         manager = plugin_manager()
         self.params = dict(params)
@@ -154,6 +159,8 @@ class Trial:
         self._weights = str(self.params.get("weights", "random"))
         self._pretrained = self._backbone.pretrained and self._weights != "random"
         self._tuned = float(self.params["unfreeze"]) > 0
+        tuned_in = precision or training_precision() if self._tuned else "float32"
+        self.precision: Precision = tuned_in
         self._network: keras.Model | None = None
         self._last_heads: Sequence[FittedHead] = ()
         self._last_layers: Sequence[keras.layers.Layer] = ()
@@ -246,11 +253,12 @@ class Trial:
             import keras
 
             keras.utils.set_random_seed(self.data.seed)
-            self._network = self._backbone.build(
-                self.params["depth"],
-                int(self.params["resolution"]),
-                self._weights_to_build,
-            )
+            with building_in(self.precision):
+                self._network = self._backbone.build(
+                    self.params["depth"],
+                    int(self.params["resolution"]),
+                    self._weights_to_build,
+                )
         return self._network
 
     @property
@@ -263,7 +271,7 @@ class Trial:
             return None
         data = self.data
         return compute_features(
-            lambda: forward(self.network, self._work(), "float32"),
+            lambda: forward(self.network, self._work(), self.precision),
             data.pixels,
             data.rows,
             data.cache,
@@ -273,7 +281,9 @@ class Trial:
 
     def _features_path(self) -> Path:
         data, depth = self.data, self.params["depth"]
-        key = features_key(data.pixels_key, data.rows, self._backbone, depth, self._weights)
+        key = features_key(
+            data.pixels_key, data.rows, self._backbone, depth, self._weights, self.precision
+        )
         return data.cache.features / f"{key}.npy"
 
     def _count(self, total: int) -> Callable[[int], None]:
@@ -419,7 +429,7 @@ class Trial:
         if views < min(2, len(makers)):  # a single view would be no variation
             return None
         values = activations(
-            lambda: forward(parts.lower, views * self._work(), "float32"),
+            lambda: forward(parts.lower, views * self._work(), self.precision),
             data.pixels,
             data.rows,
             makers[:views],

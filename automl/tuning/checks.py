@@ -6,6 +6,7 @@ from automl.components import EstimatorHead
 from automl.data.dataset import Dataset
 from automl.data.splits import require_images_per_class
 from automl.plugins import PluginManager
+from automl.tuning.backends import check_backends
 from automl.tuning.candidates import check_backbone_pins
 from automl.tuning.settings import SearchSettings, with_steps
 
@@ -16,6 +17,7 @@ def check_settings(manager: PluginManager, settings: SearchSettings) -> None:
     Raises:
         UsageError: If one is wrong.
     """
+    check_backends(settings)
     pins = with_steps(settings.pins)
     manager.strategies[settings.strategy]
     for observer in settings.observers:

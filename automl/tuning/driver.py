@@ -15,6 +15,7 @@ from automl.errors import SearchError, SearchInterrupted
 from automl.plugins import plugin_manager
 from automl.training.limits import TrialCancelledError
 from automl.training.trial import folds_to_train
+from automl.tuning.backends import EXPORT_BACKEND
 from automl.tuning.candidates import find_candidates
 from automl.tuning.costs import CostModel
 from automl.tuning.decisions import Decisions
@@ -27,8 +28,6 @@ from automl.tuning.settings import SearchSettings
 from automl.tuning.shares import Share
 from automl.tuning.space import build_space
 from automl.tuning.worker_process import WorkerProcess
-
-EXPORT_BACKEND = "tensorflow"
 
 
 class Driver:

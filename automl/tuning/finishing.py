@@ -18,6 +18,7 @@ from automl.images import GEOMETRY
 from automl.manifest import Manifest
 from automl.records import TrialRecord
 from automl.registry import Model, list_models, register, staging
+from automl.tuning.backends import EXPORT_BACKEND, is_installed
 from automl.tuning.driver import Driver
 from automl.tuning.journal import Journal
 from automl.tuning.run import EVALUATION, REPORT
@@ -73,6 +74,7 @@ class Finishing:
         return None
 
     def _make(self, winner: TrialRecord) -> tuple[Model, Evaluation]:
+        self._require_tensorflow()
         folder = self._journal.folder / WINNER
         data = self._driver.training_data(int(winner["hyperparameters"]["resolution"]))
         reference = self._reference_rows()
@@ -85,6 +87,15 @@ class Finishing:
             evaluation = self._evaluate(folder)
             self._manifest(winner, evaluation, parity).write(staged)
             return register(self._workspace, self._settings.name, staged), evaluation
+
+    def _require_tensorflow(self) -> None:
+        """Checks that the winner can be exported, before it is trained for that."""
+        if not is_installed(EXPORT_BACKEND):
+            raise SearchError(
+                f"expected {EXPORT_BACKEND}, which exporting the winner needs, found that it is "
+                f"not installed; `pip install {EXPORT_BACKEND}`, then `automl search --resume "
+                f"{self._journal.state.record['run']}`."
+            )
 
     def _reference_rows(self) -> list[int]:
         train = self._driver.prepared.train

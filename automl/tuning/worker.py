@@ -116,6 +116,8 @@ class Worker:
             classifier = load_classifier(Path(command["checkpoint"]))
         folder = Path(command["folder"])
         classifier.save(folder)
+        if trial.precision != "float32":
+            classifier = load_classifier(folder)  # in float32, as it is exported and proved
         rows = np.asarray(command["reference_rows"])
         save_reference(folder, rows, predict(classifier.model, trial.data.pixels, rows))
         return {"parameters": int(classifier.model.count_params())}

@@ -9,6 +9,7 @@ import pytest
 
 from automl import machine
 from automl.components import Backbone
+from automl.hardware import compute_capabilities
 from automl.plugins import PluginManager
 
 
@@ -30,6 +31,15 @@ def test_gpus_are_what_the_driver_lists(path: Path):
         {"name": "NVIDIA H200", "memory": 143771 * 2**20, "driver": "580.65.06"},
         {"name": "NVIDIA T4", "memory": 15360 * 2**20, "driver": "580.65.06"},
     ]
+
+
+@pytest.mark.parametrize(
+    ("script", "capabilities"),
+    [("echo 9.0; echo 7.5", [9.0, 7.5]), ("echo '[N/A]'", []), ("exit 9", [])],
+)
+def test_what_gpus_can_do(path: Path, script: str, capabilities: list[float]):
+    fake_tool(path, script)
+    assert compute_capabilities() == capabilities
 
 
 @pytest.mark.parametrize("script", ["echo 'No devices were found'", "exit 9"])
