@@ -169,7 +169,7 @@ class Cache:
 
     def _usual_limit(self) -> int:
         text = os.environ.get(VARIABLE)
-        return parse_size(text) if text else int(SHARE * (self._free() + self.size()))
+        return parse_size(text, VARIABLE) if text else int(SHARE * (self._free() + self.size()))
 
     def _free(self) -> int:
         folders = (self.root, *self.root.parents)
@@ -213,8 +213,8 @@ class Cache:
                 _remove(entry.files)
 
 
-def parse_size(text: str) -> int:
-    """Returns the bytes of a size such as `20GB`, `500 MB` or `1.5GiB`.
+def parse_size(text: str, variable: str) -> int:
+    """Returns the bytes of a size such as `20GB`, `500 MB` or `1.5GiB`, found in `variable`.
 
     Raises:
         UsageError: If it is none.
@@ -222,7 +222,7 @@ def parse_size(text: str) -> int:
     match = _SIZE.match(text)
     if match is None:
         raise UsageError(
-            f"expected a size such as 20GB or 500MB in {VARIABLE}, found {text!r}; correct it."
+            f"expected a size such as 20GB or 500MB in {variable}, found {text!r}; correct it."
         )
     number, unit, binary = match.groups()
     power = "KMGT".index(unit.upper()) + 1 if unit else 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 
@@ -13,6 +14,28 @@ def cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def memory() -> dict[str, int]:
+    """Returns the bytes of memory that there are (`total`), and that are free (`available`)."""
+    import psutil
+
+    found = psutil.virtual_memory()
+    total, available = int(found.total), int(found.available)
+    limit = _container_limit()
+    if limit is not None:
+        total, available = min(total, limit), min(available, limit)
+    return {"total": total, "available": available}
+
+
+def _container_limit() -> int | None:
+    """Returns the memory limit of the container that we are in, if there is one."""
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        try:
+            return int(Path(path).read_text(encoding="ascii"))
+        except (OSError, ValueError):  # no such file, or "max"
+            continue
+    return None
 
 
 def gpus() -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from automl.cache import Cache
 from automl.components import Backbone, Weights
-from automl.hardware import cores, gpus
+from automl.hardware import cores, gpus, memory
 from automl.plugins import plugin_manager
 from automl.workspace import Workspace
 
@@ -43,7 +43,7 @@ def describe(workspace: str | None = None) -> dict[str, Any]:
         "platform": platform.platform(terse=True),
         "versions": {package: _version(package) for package in PACKAGES},
         "cpu": {"cores": cores(), "name": _processor()},
-        "memory": _memory(),
+        "memory": memory(),
         "gpus": gpus(),
         "disk": {"path": str(nearest), "total": disk.total, "free": disk.free},
         "workspace": {"path": str(place.root), "exists": place.exists()},
@@ -75,27 +75,6 @@ def _weights_of(backbone: Backbone, depth: int | str) -> dict[str, Any]:
         "url": found.url,
         "hint": found.hint,
     }
-
-
-def _memory() -> dict[str, int]:
-    import psutil
-
-    memory = psutil.virtual_memory()
-    total, available = int(memory.total), int(memory.available)
-    limit = _container_limit()
-    if limit is not None:
-        total, available = min(total, limit), min(available, limit)
-    return {"total": total, "available": available}
-
-
-def _container_limit() -> int | None:
-    """Returns the memory limit of the container that we are in, if there is one."""
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        try:
-            return int(Path(path).read_text(encoding="ascii"))
-        except (OSError, ValueError):  # no such file, or "max"
-            continue
-    return None
 
 
 def _processor() -> str:

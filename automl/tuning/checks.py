@@ -9,6 +9,7 @@ from automl.plugins import PluginManager
 from automl.tuning.backends import check_backends
 from automl.tuning.candidates import check_backbone_pins
 from automl.tuning.settings import SearchSettings, with_steps
+from automl.tuning.shares import memory_limit
 
 
 def check_settings(manager: PluginManager, settings: SearchSettings) -> None:
@@ -18,6 +19,7 @@ def check_settings(manager: PluginManager, settings: SearchSettings) -> None:
         UsageError: If one is wrong.
     """
     check_backends(settings)
+    memory_limit(settings.workers)
     pins = with_steps(settings.pins)
     manager.strategies[settings.strategy]
     for observer in settings.observers:

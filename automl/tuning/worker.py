@@ -31,7 +31,14 @@ if TYPE_CHECKING:
 class Worker:
     """Answers commands until there are no more."""
 
-    def __init__(self, events: int) -> None:
+    def __init__(self, events: int, memory: int | None = None) -> None:
+        """Makes a worker.
+
+        Args:
+            events: The file descriptor that takes its answers.
+            memory: Bytes of private memory above which it says with an answer that it ends.
+        """
+        self._memory = memory
         self._events = os.fdopen(events, "w", encoding="utf-8")
         self._commands: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
         self._cancelled = threading.Event()
@@ -43,7 +50,7 @@ class Worker:
         while True:
             command = self._commands.get()
             try:
-                self._send("result", **JOBS[command["do"]](self, command))
+                self._answer("result", **JOBS[command["do"]](self, command))
             except AutomlError as error:
                 self._fail(str(error), error.code)
             except Exception as error:
@@ -75,7 +82,13 @@ class Worker:
         self._events.flush()
 
     def _fail(self, message: str, code: str = "trial") -> None:
-        self._send("failed", message=message, code=code)
+        self._answer("failed", message=message, code=code)
+
+    def _answer(self, event: str, **fields: Any) -> None:
+        """Sends the last event of a command; the driver ends a worker that has grown too large."""
+        if self._memory is not None and _private_memory() > self._memory:
+            fields["ends"] = True
+        self._send(event, **fields)
 
     def _trial(self, command: Mapping[str, Any]) -> Any:
         from automl.training.limits import Limits
@@ -158,6 +171,13 @@ JOBS = {
 }
 
 
+def _private_memory() -> int:
+    """Returns this process' own bytes: mapped files, such as pixels, do not count."""
+    import psutil
+
+    return int(psutil.Process().memory_full_info().uss)
+
+
 def _plain(value: Any) -> Any:
     """Turns NumPy's numbers into Python's."""
     return value.item() if hasattr(value, "item") else str(value)
@@ -183,7 +203,9 @@ def main() -> None:
     """Starts the worker; see the module's text for what it reads and writes."""
     parser = argparse.ArgumentParser(description="A worker of `automl search`.")
     parser.add_argument("--events-fd", type=int, required=True)
-    Worker(parser.parse_args().events_fd).run()
+    parser.add_argument("--memory", type=int)
+    arguments = parser.parse_args()
+    Worker(arguments.events_fd, arguments.memory).run()
 
 
 if __name__ == "__main__":

@@ -76,6 +76,8 @@ class WorkerProcess:
             event = self._next_event()
             self._bound_log()
             if event is not None:
+                if event.pop("ends", False):
+                    self._start()  # another, which warms up until there is something to do
                 if event["event"] == "result":
                     return event
                 if event["event"] == "failed":
@@ -119,6 +121,8 @@ class WorkerProcess:
         if self.share.gpu is not None:
             environment["CUDA_VISIBLE_DEVICES"] = self.share.gpu
         command = [sys.executable, "-m", "automl.tuning.worker", "--events-fd", str(events)]
+        if self.share.memory is not None:
+            command += ["--memory", str(self.share.memory)]
         try:
             self._handle = self._compute.start(
                 Task(

@@ -172,13 +172,13 @@ class TestSoundness:
     ],
 )
 def test_sizes(text, size):
-    assert parse_size(text) == size
+    assert parse_size(text, "AUTOML_CACHE_LIMIT") == size
 
 
 @pytest.mark.parametrize("text", ["", "much", "-5GB", "5 XB", "GB", "5GB5", "1e9", "inf"])
 def test_what_is_no_size(text):
     with pytest.raises(UsageError, match=r"expected a size such as 20GB .* found .*; correct it\."):
-        parse_size(text)
+        parse_size(text, "AUTOML_CACHE_LIMIT")
 
 
 def test_sizes_are_readable():

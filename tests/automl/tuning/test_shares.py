@@ -8,11 +8,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from automl.errors import UsageError
+from automl.hardware import memory
 from automl.tuning.shares import Share, share_out
 
 
 def test_a_single_worker_gets_all():
-    assert share_out(1) == [Share()]
+    (share,) = share_out(1)
+    assert share == Share(memory=memory()["total"] // 2)
+
+
+def test_memory_is_shared_out_or_what_the_user_says(monkeypatch):
+    assert {share.memory for share in share_out(4)} == {memory()["total"] // 8}
+    monkeypatch.setenv("AUTOML_WORKER_MEMORY", "3GB")
+    assert {share.memory for share in share_out(4)} == {3 * 10**9}
+    monkeypatch.setenv("AUTOML_WORKER_MEMORY", "much")
+    with pytest.raises(UsageError, match="AUTOML_WORKER_MEMORY, found 'much'"):
+        share_out(4)
 
 
 @given(st.integers(2, 8))

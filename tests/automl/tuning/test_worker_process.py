@@ -30,7 +30,7 @@ for line in sys.stdin:
     command = json.loads(line)
     if command["do"] == "echo":
         send("images", done=1, total=2)
-        send("result", said=command["said"], pid=os.getpid())
+        send("result", said=command["said"], pid=os.getpid(), ends=command.get("ends", False))
     elif command["do"] == "print":
         for number in range(command["lines"]):
             print(f"line {number}", flush=True)
@@ -80,6 +80,14 @@ def test_a_command_is_answered_after_its_events(worker):
     again, events = call(worker, do="echo", said=2)
     assert again["pid"] == answer["pid"]
     assert [event["event"] for event in events] == ["images"]
+
+
+def test_a_worker_that_ends_with_its_answer_is_started_anew(worker):
+    pid = call(worker, do="echo", said=1, ends=True)[0]["pid"]
+    again = call(worker, do="echo", said=2)[0]
+    assert again["said"] == 2
+    assert again["pid"] != pid
+    assert not psutil.pid_exists(pid)
 
 
 def test_a_long_command_arrives_whole(worker):

@@ -82,3 +82,38 @@ def test_a_worker_that_is_killed_costs_its_trial_alone(digits, tmp_path):
 def test_one_at_least(digits, tmp_path):
     with pytest.raises(UsageError, match="one worker or more, found 0"):
         automl.search(digits, workers=0, workspace=tmp_path)
+
+
+class Roll:
+    """Notes which worker there is when a trial ends, and what it found."""
+
+    def __init__(self):
+        self.pids, self.scores = [], []
+
+    def update(self, event, state):
+        if event["event"] == "trial_finished":
+            self.pids.append([process.pid for process in workers()])
+            self.scores.append(event["score"])
+
+    def close(self):
+        pass
+
+
+@pytest.mark.slow
+def test_a_worker_above_its_memory_is_started_anew_between_trials(digits, tmp_path, monkeypatch):
+    rolls = []
+    for limit in ("100GB", "1MB"):
+        monkeypatch.setenv("AUTOML_WORKER_MEMORY", limit)
+        rolls.append(Roll())
+        automl.search(
+            digits,
+            trials=2,
+            strategy="random",
+            fixed=FIXED,
+            workspace=tmp_path / limit,
+            progress=rolls[-1],
+        )
+    kept, anew = rolls
+    assert kept.pids[0] == kept.pids[1]
+    assert anew.pids[0] != anew.pids[1]
+    assert kept.scores == anew.scores
