@@ -122,6 +122,11 @@ def explain(error: BaseException) -> tuple[str, int]:
         place = f" at {error.filename}" if error.filename else ""
         if error.errno == errno.ENOSPC:
             return f"expected room on the disk, found none left{place}; free some and retry.", 1
+        if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
+            return (
+                f"expected to be allowed to use what is needed{place}, found: {error.strerror}; "
+                f"allow it or name another place."
+            ), 1
         return f"expected to use a file{place}, found: {error.strerror or error}; check it.", 1
     return (
         f"expected no fault in automl itself, found {type(error).__name__}: {error}; add "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -123,8 +124,7 @@ def _print(run: Run, workspace: str | None) -> None:
     console.print(
         Text(f"Run {run.id} of {run.name}: {run.state} after {seconds_text(record['seconds'])}")
     )
-    if record["command"]:
-        console.print(Text(" ".join(record["command"])), soft_wrap=True)
+    console.print(Text(_asked(run)), soft_wrap=True)
     for note in record["notes"]:
         console.print(Text(note, "yellow"))
     if run.details.get("error"):
@@ -145,6 +145,27 @@ def _print(run: Run, workspace: str | None) -> None:
         console.print(Text(mattered))
     console.print()
     print_summary(run, workspace)
+
+
+def _asked(run: Run) -> str:
+    """Returns what to type, or to call from Python, for the same search again."""
+    record, settings = run.record, run.details["settings"]
+    backend = settings["backend"]
+    prefix = "" if backend == "tensorflow" else f"KERAS_BACKEND={backend} "
+    if record["command"]:
+        return prefix + shlex.join(record["command"])
+    options = {
+        "name": record["name"],
+        "budget": record["budget_seconds"],
+        "trials": settings["trials"],
+        "seed": record["seed"],
+        "fixed": settings["pins"],
+        "strategy": settings["strategy"],
+        "observe": settings["observers"],
+        **{name: settings[name] for name in ("max_latency_ms", "max_size_mb", "workers")},
+    }
+    given = (f"{name}={value!r}" for name, value in options.items() if value not in (None, {}, []))
+    return f"{prefix}automl.search(IMAGES, {', '.join(given)})"
 
 
 def _what_mattered(run: Run) -> str:

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from automl.cli.wording import configuration, percent, seconds_text
+from automl.evaluation.pareto import pareto_front, usual_cost
 from automl.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -48,13 +49,15 @@ def print_summary(run: Run, workspace: str | None = None) -> None:
 
 
 def print_leaderboard(run: Run, console: Console) -> None:
-    """Prints the best trials of a run."""
+    """Prints the best trials of a run, marking those that no other beats in score and cost."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("rank", justify="right")
     table.add_column("trial", justify="right")
     table.add_column("class-averaged", justify="right", no_wrap=True)
     table.add_column("configuration", overflow="fold")
     rows = run.leaderboard
+    cost = usual_cost(rows)
+    front = {row["trial"] for row in pareto_front(rows, cost)}
     measured = any(row.get("latency_ms") is not None for row in rows)
     for name in ("latency", "size", "time") if measured else ("time",):
         table.add_column(name, justify="right", no_wrap=True)
@@ -62,7 +65,7 @@ def print_leaderboard(run: Run, console: Console) -> None:
         table.add_row(
             str(rank) if row["score"] is not None else "—",
             str(int(row["trial"]) + 1),
-            _score(row),
+            _score(row) + (" ◆" if row["trial"] in front else "  "),
             Text(configuration(row["hyperparameters"]) + _failure(row)),
             *(_measurements(row) if measured else ()),
             seconds_text(row["seconds"]),
@@ -71,6 +74,8 @@ def print_leaderboard(run: Run, console: Console) -> None:
     console.print(table)
     if len(rows) > SHOWN:
         console.print(f"… and {len(rows) - SHOWN} more, in the report")
+    if len(front) > 1:
+        console.print(f"◆ no other has both a higher score and a lower {cost.name} ({cost.unit})")
 
 
 def named(workspace: str | None) -> str:

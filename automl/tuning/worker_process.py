@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import select
+import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -28,6 +29,9 @@ CANCEL_GRACE = 10.0
 
 LOG_BYTES = 16 * 2**20
 """A log larger than this is cut down to its last half, whatever a worker goes on printing."""
+
+FULL = 2**20
+"""Free bytes on the disk below which that is taken to be what a worker died of."""
 
 ERRORS = {error.code: error for error in (TrialCancelledError, TrialDeadlineError)}
 """Errors of a worker that the driver tells from others."""
@@ -176,6 +180,11 @@ class WorkerProcess:
     def _death(self) -> str:
         assert self._handle is not None
         status = self._handle.wait(1.0)
+        if shutil.disk_usage(self._log.parent).free < FULL:  # which HDF5 does not survive
+            return (
+                f"expected room on the disk, found none left at {self._log.parent}; free some and "
+                f"retry."
+            )
         how = f"exit status {status}"
         if status is not None and status < 0:
             how = f"signal {-status}" + (" (out of memory?)" if status == -9 else "")

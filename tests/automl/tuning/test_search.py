@@ -15,6 +15,7 @@ import psutil
 import pytest
 
 import automl
+from automl.cli.main import main
 from automl.errors import NotFoundError, SearchError, UsageError
 from automl.tuning.events import replay
 from automl.tuning.run import Run, find_run, list_runs
@@ -142,6 +143,15 @@ def test_it_is_found_by_its_id_and_by_its_name(run, workspace):
         assert find_run(workspace, name).id == run.id
     with pytest.raises(NotFoundError, match="found no 'letters'"):
         find_run(workspace, "letters")
+
+
+def test_it_is_shown_with_how_to_search_so_again(run, workspace, capsys):
+    with pytest.raises(SystemExit):
+        main(["runs", "show", run.id, "--workspace", str(workspace.root)])
+    shown = capsys.readouterr().out
+    call = "automl.search(IMAGES, name='digits', trials=2, seed=0, fixed={"
+    assert call + "'backbone': 'pixels', 'resolution': '8'}, strategy='staged', workers=1)" in shown
+    assert "◆" in next(line for line in shown.splitlines() if line.split()[:1] == ["1"])
 
 
 def test_a_run_whose_process_is_gone_has_failed(run, tmp_path):
