@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from automl.evaluation.report.figures import figure
 from automl.evaluation.report.headline import in_words
-from automl.evaluation.report.html import Html, name, tag
+from automl.evaluation.report.html import Html, tag
 from automl.evaluation.sensitivity import Sensitivity, sensitivities
 from automl.evaluation.text import NO_BREAK_SPACE, number, percent, shorten
 from automl.records import TrialRecord
@@ -142,7 +142,7 @@ def learning_section(leaderboard: Sequence[TrialRecord]) -> Html:
                 figure(
                     pictures.learning_curves(row),
                     f"curve{place}",
-                    f"Loss and accuracy by epoch of trial {row['trial']}.",
+                    f"Loss and accuracy by epoch of trial {_number(row)}.",
                     _caption(row),
                 )
                 for place, row in enumerate(trained[:MOST_CURVES])
@@ -165,5 +165,10 @@ def _caption(row: TrialRecord) -> Html:
         "span",
         tag("b", f"{words}{place}"),
         f" · {percent(row['score'])} · trial ",
-        name(row["trial"]),
+        _number(row),
     )
+
+
+def _number(row: TrialRecord) -> str:
+    """Returns a trial's number as the terminal counts, from 1."""
+    return str(int(row["trial"]) + 1)

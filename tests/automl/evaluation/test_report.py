@@ -65,7 +65,7 @@ class Page(HTMLParser):
 
 def trial(place=0, **changes):
     return {
-        "trial": f"t{place}",
+        "trial": f"{place:04d}",
         "stage": "frozen",
         "status": "completed",
         "hyperparameters": {
@@ -104,7 +104,7 @@ def run_of(labels, **changes):
         "versions": {"automl": "0.1.0", "keras": "3.15"},
         "fingerprint": "abc123",
         "model": {"name": "dishes", "version": 3, "path": "models/dishes/3"},
-        "winner": "t0",
+        "winner": "0000",
         "notes": ["resnet left out: its weights are not on this machine."],
         "parity": {"images": 16, "serving_default": 1.5e-7},
         **changes,
