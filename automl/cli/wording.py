@@ -26,7 +26,7 @@ def seconds_text(seconds: float) -> str:
 
 def configuration(values: Mapping[str, Any]) -> str:
     """Returns a trial's hyperparameters as one short phrase."""
-    parts = [f"{values['backbone']} {values['depth']} at {values['resolution']} px", values["head"]]
+    parts = [f"{text.network(values)} at {values['resolution']} px", values["head"]]
     if "C" in values and values["C"] != "path":
         parts.append(f"C={float(values['C']):g}")
     if float(values["unfreeze"]) > 0:
@@ -36,4 +36,8 @@ def configuration(values: Mapping[str, Any]) -> str:
         rate = values["lr"]
         shown = f"{rate:.2g}" if isinstance(rate, float) else rate
         parts.append(f"{values['optimizer']} {shown} {values['schedule']}")
+    if int(values.get("views", 1)) > 1:
+        parts.append(f"{values['views']} views")
+    if values.get("mirror") == "yes":
+        parts.append("mirrored")
     return ", ".join(parts)

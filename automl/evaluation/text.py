@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
@@ -51,6 +53,14 @@ def duration(seconds: float | None) -> str:
         (f"{hours} h", f"{minutes:02d} min") if hours else (f"{minutes} min", f"{rest:02d} s")
     )
     return f"{large} {small}".replace(" ", NO_BREAK_SPACE)
+
+
+def network(hyperparameters: Mapping[str, Any]) -> str:
+    """Returns what a configuration's features come from, such as `resnet 18 + alexnet 8`."""
+    backbone, depth = number(hyperparameters.get("backbone")), hyperparameters.get("depth")
+    name = backbone if depth in (None, backbone) else f"{backbone} {number(depth)}"
+    other = hyperparameters.get("fusion", "none")
+    return name if other == "none" else f"{name} + {number(other)}"
 
 
 def number(value: object) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from automl.export.saved_model import write_saved_model
 from automl.plugins import plugin_manager
 from automl.training.classifier import assemble
+from automl.training.composition import Composition
 
 RUNTIME = "tensorflow"
 """What deployed models run on."""
@@ -21,17 +23,12 @@ RUNS = 30
 WARMING = 5
 
 
-def measure(
-    backbone: str, depth: int | str, resolution: int, classes: int, weights: str | None
-) -> dict[str, Any]:
-    """Exports a network with random values and a linear head, and runs it.
+def measure(params: Mapping[str, Any], classes: int) -> dict[str, Any]:
+    """Exports a configuration's network with random values and a linear head, and runs it.
 
     Args:
-        backbone: The backbone component's name.
-        depth: One of its depths.
-        resolution: The side of the input in pixels.
+        params: The hyperparameters by dimension.
         classes: Outputs of the head.
-        weights: What the network would begin with; see `Backbone.rebuild`.
 
     Returns:
         `latency_ms`, the median milliseconds that one picture takes on the runtime that deploys,
@@ -39,15 +36,15 @@ def measure(
     """
     import keras
 
-    manager = plugin_manager()
-    network = manager.backbones[backbone].rebuild(depth, resolution, weights)
-    model = assemble(network, [keras.layers.Dense(classes)])
+    composition = Composition.of(params)
+    side = composition.resolution
+    model = assemble(composition.rebuild(), [keras.layers.Dense(classes)])
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place) / "model"
         write_saved_model(model, 1.0, folder)
         size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-        loaded = manager.runtimes[RUNTIME].load(folder)
-        picture = np.zeros((1, resolution, resolution, 3), np.uint8)
+        loaded = plugin_manager().runtimes[RUNTIME].load(folder)
+        picture = np.zeros((1, side, side, 3), np.uint8)
         seconds = []
         for _ in range(WARMING + RUNS):
             begun = time.perf_counter()

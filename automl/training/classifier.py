@@ -1,7 +1,7 @@
-"""A whole classifier, backbone and head, and its form on disk.
+"""A whole classifier, networks and head, and its form on disk.
 
-On disk it is a folder with `classifier.json`, which says how to build the network again
-through the plugin that brought its backbone, and `classifier.weights.h5`.
+On disk it is a folder with `classifier.json`, which says how to build the networks again
+through the plugins that brought their backbones, and `classifier.weights.h5`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.files import write_json
-from automl.plugins import plugin_manager
+from automl.training.composition import Composition
 
 if TYPE_CHECKING:
     import keras
@@ -27,20 +27,13 @@ class Classifier:
     """A trained classifier.
 
     Attributes:
-        backbone: The backbone component's name.
-        depth: One of its depths.
-        resolution: The side of the input in pixels.
-        weights: What its training began with, `None` for random values; where a depth comes in
-            several architectures, this says which.
+        composition: The networks that it is made of.
         model: From float32 `[N, side, side, 3]` in 0..255 to float32 logits `[N, C]`.
         head: The head's layers as Keras serializes them.
         temperature: What logits are divided by to give calibrated probabilities.
     """
 
-    backbone: str
-    depth: int | str
-    resolution: int
-    weights: str | None
+    composition: Composition
     model: keras.Model
     head: Sequence[dict[str, Any]]
     temperature: float
@@ -49,10 +42,7 @@ class Classifier:
         """Writes the classifier into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         description = {
-            "backbone": self.backbone,
-            "depth": self.depth,
-            "resolution": self.resolution,
-            "weights": self.weights,
+            "composition": self.composition.to_json(),
             "head": list(self.head),
             "temperature": self.temperature,
         }
@@ -66,18 +56,16 @@ def load_classifier(folder: Path) -> Classifier:
 
     keras.config.set_dtype_policy("float32")
     description = json.loads((folder / DESCRIPTION).read_text(encoding="utf-8"))
-    backbone = plugin_manager().backbones[description["backbone"]]
-    network = backbone.rebuild(
-        description["depth"], description["resolution"], description["weights"]
-    )
+    composition = Composition.from_json(description.pop("composition"))
+    network = composition.rebuild()
     layers = [keras.layers.deserialize(config) for config in description["head"]]
     model = assemble(network, layers)
     model.load_weights(folder / WEIGHTS)
-    return Classifier(model=model, **description)
+    return Classifier(composition=composition, model=model, **description)
 
 
 def assemble(network: keras.Model, head: Sequence[keras.layers.Layer]) -> keras.Model:
-    """Puts head layers on a backbone's network.
+    """Puts head layers on a network.
 
     The network is run in inference mode: its batch statistics are final.
     """

@@ -10,7 +10,7 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -18,13 +18,15 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 
 from automl.cache import Cache
-from automl.components import Augmentation, Backbone, Forward
+from automl.components import Backbone, Forward
 from automl.errors import TrialError, WorkspaceError
-from automl.training.forward import BATCH
+from automl.training.views import batches
 
 if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
+
+    from automl.training.views import View
 
     Floats = NDArray[np.float32]
     Rows = NDArray[np.int64]
@@ -96,7 +98,7 @@ def activations(
     make_forward: Callable[[], Forward],
     pixels: NDArray[np.uint8],
     rows: Rows,
-    variations: Sequence[Callable[[NDArray[np.uint8], int], Floats]],
+    views: Sequence[View],
     cache: Cache,
     path: Path,
     progress: Callable[[int], None],
@@ -107,8 +109,7 @@ def activations(
         make_forward: Makes the lower part ready to run; not called where the cache answers.
         pixels: uint8 `[M, side, side, 3]`.
         rows: Row numbers `[N]`.
-        variations: For each view, what makes float32 `[n, side, side, 3]` of uint8 pixels and
-            a seed.
+        views: What makes each; see `automl.training.views`.
         cache: Keeps the file.
         path: The cache file for exactly these activations.
         progress: Called with the number of images done so far, over all views.
@@ -120,13 +121,13 @@ def activations(
     Raises:
         TrialError: If the network returns what is not finite.
     """
-    count = len(variations) * len(rows)
+    count = len(views) * len(rows)
     kept = _load(cache, path, count)
     if kept is not None:
         return kept
     forward = make_forward()
     for kind in (np.float16, np.float32):
-        outputs = forward(_batches(pixels, rows, variations))
+        outputs = forward(batches(pixels, rows, views))
         first = next(outputs)
         size = count * math.prod(first.shape[1:]) * np.dtype(kind).itemsize
         if not cache.make_room(path, size):
@@ -141,43 +142,6 @@ def activations(
             return None
         return _load(cache, path, count)
     raise TrialError("expected finite activations, found others; use other weights.")
-
-
-def variations(
-    augmentation: Augmentation, params: Mapping[str, Any], seed: int, views: int
-) -> list[Callable[[NDArray[np.uint8], int], Floats]]:
-    """Returns what makes each view: the images as they are, then as the policy varies them."""
-    import keras
-
-    layers = list(augmentation.layers(params, seed))
-    augmenter = augmentation.augmenter(params, seed)
-    if not layers and augmenter is None:
-        return [_plain]
-    device = keras.Sequential(layers) if layers else None
-
-    def vary(images: NDArray[np.uint8], batch_seed: int) -> Floats:
-        if augmenter is not None:
-            return augmenter(images, batch_seed).astype(np.float32)
-        assert device is not None
-        values = device(images.astype(np.float32), training=True)
-        return np.asarray(keras.ops.convert_to_numpy(values), np.float32)
-
-    return [_plain, *itertools.repeat(vary, views - 1)]
-
-
-def _plain(images: NDArray[np.uint8], batch_seed: int) -> Floats:
-    return images.astype(np.float32)
-
-
-def _batches(
-    pixels: NDArray[np.uint8],
-    rows: Rows,
-    variations: Sequence[Callable[[NDArray[np.uint8], int], Floats]],
-) -> Iterator[Floats]:
-    seeds = itertools.count()
-    for vary in variations:
-        for start in range(0, len(rows), BATCH):
-            yield vary(pixels[rows[start : start + BATCH]], next(seeds))
 
 
 def _write(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +16,13 @@ from automl.cache import Cache
 from automl.components import Forward, Precision
 from automl.errors import WorkspaceError
 from automl.training.forward import run
+from automl.training.views import plain
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from automl.components import Backbone
+    from automl.training.views import View
 
 logger = logging.getLogger(__name__)
 
@@ -32,10 +34,23 @@ class Features:
     Attributes:
         values: float32 `[N, F]`.
         seconds: What computing them took; 0 where they came from the cache.
+        varied: Those of augmented views, float32 `[V * N, F]`, one view after another. Heads are
+            fitted on them too, and never judged.
     """
 
     values: NDArray[np.float32]
-    seconds: float
+    seconds: float = 0.0
+    varied: NDArray[np.float32] | None = None
+
+    def to_fit(
+        self, positions: NDArray[np.int64], y: NDArray[np.int64]
+    ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Returns what a head is fitted on at `positions`, all views, and the class numbers."""
+        if self.varied is None:
+            return self.values[positions], y[positions]
+        views = np.split(self.varied, len(self.varied) // len(self.values))
+        features = np.concatenate([view[positions] for view in (self.values, *views)])
+        return features, np.tile(y[positions], 1 + len(views))
 
 
 def features_key(
@@ -60,6 +75,7 @@ def compute_features(
     cache: Cache,
     path: Path,
     progress: Callable[[int], None],
+    views: Sequence[View] = (plain,),
 ) -> Features:
     """Returns the features of `pixels[rows]`, from the cache's file `path` where it holds them.
 
@@ -72,16 +88,17 @@ def compute_features(
         rows: Row numbers `[N]`.
         cache: Keeps the file.
         path: The cache file for exactly these features.
-        progress: Called with the number of images done so far.
+        progress: Called with the number of images done so far, over all views.
+        views: What of each image is run; see `automl.training.views`.
     """
-    values = _load(cache, path, len(rows))
+    values = _load(cache, path, len(views) * len(rows))
     if values is not None:
         return Features(values, 0.0)
     forward = network()
     begun = time.perf_counter()
-    values = np.ascontiguousarray(run(forward, pixels, rows, progress))
+    values = np.ascontiguousarray(run(forward, pixels, rows, progress, views))
     seconds = time.perf_counter() - begun
-    if values.nbytes <= len(rows) * pixels[0].nbytes and cache.make_room(path, values.nbytes):
+    if values.nbytes <= len(values) * pixels[0].nbytes and cache.make_room(path, values.nbytes):
         try:
             with cache.writing(path) as file:
                 header = np.lib.format.header_data_from_array_1_0(values)

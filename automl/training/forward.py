@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,16 +11,17 @@ import numpy as np
 from automl.components import Forward, Precision
 from automl.plugins import plugin_manager
 from automl.training.precision import has_gpu
+from automl.training.views import batches, plain
 
 if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+    from automl.training.views import View
+
     Floats = NDArray[np.float32]
 
 logger = logging.getLogger(__name__)
-
-BATCH = 32
 
 RUNTIME = "openvino"
 """The runtime that is asked where there is no accelerator."""
@@ -66,6 +67,7 @@ def run(
     pixels: NDArray[np.uint8],
     rows: NDArray[np.int64],
     progress: Callable[[int], None] = lambda done: None,
+    views: Sequence[View] = (plain,),
 ) -> Floats:
     """Runs `pixels[rows]` in batches, reading only the rows of one batch at a time.
 
@@ -73,19 +75,20 @@ def run(
         forward: See above.
         pixels: uint8 `[M, side, side, 3]`.
         rows: Row numbers `[N]`, one at least.
-        progress: Called with the number of images done so far.
+        progress: Called with the number of images done so far, over all views.
+        views: What of each image is run; see `automl.training.views`.
 
     Returns:
-        float32 `[N, ...]`.
+        float32 `[V * N, ...]`, one view after another.
     """
-    starts = range(0, len(rows), BATCH)
-    batches = (pixels[rows[start : start + BATCH]].astype(np.float32) for start in starts)
     values: Floats | None = None
-    for start, outputs in zip(starts, forward(batches), strict=True):
+    done = 0
+    for outputs in forward(batches(pixels, rows, views)):
         if values is None:
-            values = np.empty((len(rows), *outputs.shape[1:]), np.float32)
-        values[start : start + len(outputs)] = outputs
-        progress(start + len(outputs))
+            values = np.empty((len(views) * len(rows), *outputs.shape[1:]), np.float32)
+        values[done : done + len(outputs)] = outputs
+        done += len(outputs)
+        progress(done)
     assert values is not None
     return values
 

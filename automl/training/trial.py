@@ -25,17 +25,20 @@ from automl.components import Augmentation, EstimatorHead, FittedHead, LayersHea
 from automl.hardware import cores
 from automl.plugins import plugin_manager
 from automl.training.classifier import Classifier, assemble
-from automl.training.cut import VIEWS, activations, cut, variations, views_within_limit
+from automl.training.composition import Composition
+from automl.training.cut import VIEWS, activations, cut, views_within_limit
 from automl.training.data import TrainingData
-from automl.training.features import Features, compute_features, features_key
+from automl.training.features import Features
 from automl.training.finetuning import FineTuning, TuningInputs
 from automl.training.fitting import EpochReport
 from automl.training.forward import forward
+from automl.training.frozen import FrozenNetworks
 from automl.training.heads import PROBE, fit_head, head_settings, probe_head
 from automl.training.limits import Limits
 from automl.training.milestone import Milestone
-from automl.training.precision import building_in, training_precision
+from automl.training.precision import training_precision
 from automl.training.scoring import balanced_accuracy, fit_temperature, out_of_fold_score
+from automl.training.views import variations
 
 if TYPE_CHECKING:
     import keras
@@ -156,12 +159,13 @@ class Trial:
         self._progress = progress
         self._backbone = manager.backbones[self.params["backbone"]]
         self._head = manager.heads[self.params["head"]]
-        self._weights = str(self.params.get("weights", "random"))
-        self._pretrained = self._backbone.pretrained and self._weights != "random"
+        self._composition = Composition.of(self.params)
+        own = self._composition.networks[0]
+        self._pretrained = self._backbone.pretrained and own.weights is not None
         self._tuned = float(self.params["unfreeze"]) > 0
         tuned_in = precision or training_precision() if self._tuned else "float32"
         self.precision: Precision = tuned_in
-        self._network: keras.Model | None = None
+        self._networks = self._new_networks()
         self._last_heads: Sequence[FittedHead] = ()
         self._last_layers: Sequence[keras.layers.Layer] = ()
 
@@ -211,7 +215,7 @@ class Trial:
     def refit(self, temperature: float) -> Classifier:
         """Fits the configuration on all training images."""
         if self._tuned:
-            self._network = None  # what a fold has trained is no place to begin
+            self._networks = self._new_networks()  # what a fold has trained is no place to begin
         features = self._frozen_features()
         everything = np.arange(len(self.data.rows))
         if self._tuned:
@@ -226,21 +230,18 @@ class Trial:
             self._tune(tuning, everything, features, on_epoch, begun)
             layers = tuning.head_layers
             if isinstance(self._head, EstimatorHead):
-                values = tuning.features(everything)
-                layers = self._on_network(self._fit([self.params], everything, values)[0])
+                tuned = Features(tuning.features(everything))
+                layers = self._on_network(self._fit([self.params], everything, tuned)[0])
         else:
             assert features is not None
-            layers = self._on_network(self._fit([self.params], everything, features.values)[0])
+            layers = self._on_network(self._fit([self.params], everything, features)[0])
         return self._classifier(layers, temperature)
 
     def _classifier(self, layers: Sequence[keras.layers.Layer], temperature: float) -> Classifier:
         import keras
 
         return Classifier(
-            backbone=self._backbone.name,
-            depth=self.params["depth"],
-            resolution=int(self.params["resolution"]),
-            weights=self._weights_to_build,
+            composition=self._composition,
             model=assemble(self.network, layers),
             head=[keras.layers.serialize(layer) for layer in layers],
             temperature=temperature,
@@ -248,43 +249,17 @@ class Trial:
 
     @property
     def network(self) -> keras.Model:
-        """The backbone's network, built at the first use."""
-        if self._network is None:
-            import keras
+        """The network, built at the first use."""
+        return self._networks.model
 
-            keras.utils.set_random_seed(self.data.seed)
-            with building_in(self.precision):
-                self._network = self._backbone.build(
-                    self.params["depth"],
-                    int(self.params["resolution"]),
-                    self._weights_to_build,
-                )
-        return self._network
-
-    @property
-    def _weights_to_build(self) -> str | None:
-        return None if self._weights == "random" else self._weights
+    def _new_networks(self) -> FrozenNetworks:
+        return FrozenNetworks(self._composition, self.data, self._count, self.precision)
 
     def _frozen_features(self) -> Features | None:
         """Returns features, or `None` for a network that is trained from random weights."""
         if self._tuned and not self._pretrained:
             return None
-        data = self.data
-        return compute_features(
-            lambda: forward(self.network, self._work(), self.precision),
-            data.pixels,
-            data.rows,
-            data.cache,
-            self._features_path(),
-            self._count(len(data.rows)),
-        )
-
-    def _features_path(self) -> Path:
-        data, depth = self.data, self.params["depth"]
-        key = features_key(
-            data.pixels_key, data.rows, self._backbone, depth, self._weights, self.precision
-        )
-        return data.cache.features / f"{key}.npy"
+        return self._networks.features(int(self.params.get("views", 1)))
 
     def _count(self, total: int) -> Callable[[int], None]:
         def progress(done: int) -> None:
@@ -292,11 +267,6 @@ class Trial:
             self._reports.on_images(done, total)
 
         return progress
-
-    def _work(self) -> float:
-        """Returns the billion multiply-adds of all training images' features."""
-        each = self._backbone.cost(self.params["depth"], int(self.params["resolution"]))
-        return each * len(self.data.rows)
 
     def _fit_folds(
         self,
@@ -311,7 +281,7 @@ class Trial:
             self._limits.check()
             train, validation = folds[number]
             report = [self._reports.on_epoch] if number == 0 else []
-            fitted = self._fit(settings, train, features.values, *report)
+            fitted = self._fit(settings, train, features, *report)
             return [head.logits(features.values[validation]) for head in fitted]
 
         with _threads(len(folds) if isinstance(self._head, EstimatorHead) else 1) as each:
@@ -324,15 +294,16 @@ class Trial:
         self,
         settings: Sequence[Mapping[str, Any]],
         positions: Rows,
-        values: Floats,
+        features: Features,
         on_epoch: EpochReport = lambda epoch, logs: None,
     ) -> list[FittedHead]:
-        """Fits the head on `values[positions]`, once a setting."""
+        """Fits the head on the features at `positions`, once a setting."""
         data = self.data
+        values, y = features.to_fit(positions, data.y)
         return fit_head(
             self._head,
-            values[positions],
-            data.y[positions],
+            values,
+            y,
             data.classes,
             settings,
             data.seed,
@@ -372,7 +343,7 @@ class Trial:
             begun = None
             if isinstance(self._head, EstimatorHead):
                 values = tuning.features(np.arange(len(data.rows)))
-                self._last_heads = self._fit(settings, train, values)
+                self._last_heads = self._fit(settings, train, Features(values))
                 for i, head in enumerate(self._last_heads):
                     logits[i].append(head.logits(values[validation]))
             else:
@@ -415,7 +386,7 @@ class Trial:
         if parts is None:
             return None
         makers = variations(policy, self.params, data.seed, VIEWS)
-        features = self._features_path()
+        features = self._networks.path()
 
         def path(views: int) -> Path:
             below = {k: value for k, value in self.params.items() if k not in ABOVE_A_CUT}
@@ -429,7 +400,7 @@ class Trial:
         if views < min(2, len(makers)):  # a single view would be no variation
             return None
         values = activations(
-            lambda: forward(parts.lower, views * self._work(), self.precision),
+            lambda: forward(parts.lower, self._networks.work(views=views), self.precision),
             data.pixels,
             data.rows,
             makers[:views],

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from automl.components import Backbone
 from automl.errors import UsageError, WeightsUnavailableError
 from automl.plugins import PluginManager
+from automl.training.composition import ALONE, network_named
 
 CONNECT_SECONDS = 2.0
 
@@ -31,12 +32,12 @@ def find_candidates(
 
     Args:
         manager: The plugins.
-        pins: Values by dimension; `backbone`, `depth` and `weights` matter here.
+        pins: Values by dimension; `backbone`, `depth`, `weights` and `fusion` matter here.
         side: The median of the images' shorter sides, in pixels.
 
     Raises:
         UsageError: If the pins cannot be met; see `check_backbone_pins`.
-        WeightsUnavailableError: If nothing is left, with the reason.
+        WeightsUnavailableError: If nothing is left, or `fusion` cannot be had, with the reason.
     """
     backbones = check_backbone_pins(manager, pins)
     if "backbone" not in pins:
@@ -53,6 +54,10 @@ def find_candidates(
             missing[backbone.name] = [str(d) for d in wanted if d not in depths]
     if not candidates:
         raise WeightsUnavailableError(_nothing_left(manager, missing))
+    if pins.get("fusion", ALONE) != ALONE:
+        other = network_named(pins["fusion"])
+        if not _has_weights(manager.backbones[other.backbone], other.depth, reachable):
+            manager.backbones[other.backbone].require_weights(other.depth)
     return candidates, _notes(missing)
 
 

@@ -6,6 +6,7 @@ from automl.components import EstimatorHead
 from automl.data.dataset import Dataset
 from automl.data.splits import require_images_per_class
 from automl.plugins import PluginManager
+from automl.training.composition import ALONE, network_named
 from automl.tuning.backends import check_backends
 from automl.tuning.candidates import check_backbone_pins
 from automl.tuning.settings import SearchSettings, with_steps
@@ -30,6 +31,8 @@ def check_settings(manager: PluginManager, settings: SearchSettings) -> None:
             head.path(pins)
     if "augmentation" in pins:
         manager.augmentations[pins["augmentation"]]
+    if pins.get("fusion", ALONE) != ALONE:
+        network_named(pins["fusion"])
     check_backbone_pins(manager, pins)
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from automl.components import EstimatorHead
 from automl.plugins import PluginManager
+from automl.training.composition import Composition, Network, network_of
 from automl.training.cut import VIEWS
 from automl.training.trial import TrialResult
 
@@ -19,6 +20,9 @@ IMAGE_SECONDS = 1e-4
 
 DECODING_SECONDS = 2e-3
 """A guess for decoding one image."""
+
+VARYING_SECONDS = 4e-3
+"""A guess for an augmented view of one image."""
 
 TELLING_GMACS = 0.01
 """Networks smaller than this spend their time elsewhere and say nothing about others."""
@@ -38,6 +42,19 @@ RESTART_SECONDS = 8.0
 
 STEP_SECONDS = 4e-3
 """A guess for one step of gradient descent on a head alone, on frozen features."""
+
+
+class _Pass(NamedTuple):
+    """All training images through one network: as they are, or all but the first of `views`."""
+
+    network: Network
+    resolution: int
+    views: int
+    mirrored: bool
+
+    @property
+    def runs(self) -> int:
+        return max(1, self.views - 1)
 
 
 @dataclass
@@ -63,30 +80,27 @@ class CostModel:
     _decoded: set[int] = field(default_factory=set)
     _measured: set[tuple[Any, ...]] = field(default_factory=set)
     _pace: dict[tuple[Any, ...], float] = field(default_factory=dict)
-    _featured: set[tuple[Any, ...]] = field(default_factory=set)
+    _featured: set[_Pass] = field(default_factory=set)
     _activated: set[tuple[Any, ...]] = field(default_factory=set)
     _head: dict[tuple[Any, ...], float] = field(default_factory=dict)
     _training: dict[tuple[Any, ...], float] = field(default_factory=dict)
 
     def gmacs(self, values: Mapping[str, Any]) -> float:
-        """Returns the network's billion multiply-adds an image."""
-        backbone = self.manager.backbones[values["backbone"]]
-        return backbone.cost(values["depth"], int(values["resolution"]))
+        """Returns the billion multiply-adds an image, of all that the model runs."""
+        return Composition.of(values).cost
 
     def image_seconds(self, values: Mapping[str, Any]) -> float:
-        """Returns the seconds that one image takes through the network."""
-        pace = self._pace.get((values["backbone"], values["depth"]))
-        if pace is None:
-            pace = max(self._pace.values(), default=1.0 / GMACS_PER_SECOND)
-        return self.gmacs(values) * pace + IMAGE_SECONDS
+        """Returns the seconds that one image takes through the whole model."""
+        made = Composition.of(values)
+        once = sum(self._pass_seconds(each, made.resolution) for each in made.networks)
+        return 2 * once if made.mirrored else once
 
     def trial_seconds(self, values: Mapping[str, Any]) -> float:
         """Returns the seconds that judging a configuration takes."""
         seconds = self._decoding_seconds(values)
         if self.measures and self._network(values) not in self._measured:
             seconds += 4.0 + 8.0 * self.gmacs(values)
-        if self._starts_frozen(values) and self._network(values) not in self._featured:
-            seconds += self._build_seconds(values) + self.images * self.image_seconds(values)
+        seconds += self._features_seconds(values)
         if float(values["unfreeze"]) > 0:
             share = 0.8 if self.folds > 1 else 1.0
             each = share * self._epochs_seconds(values)
@@ -126,10 +140,8 @@ class CostModel:
     def learn(self, values: Mapping[str, Any], result: TrialResult) -> None:
         """Takes a finished trial's seconds into account."""
         if result.features_seconds:
-            seconds = max(0.0, result.features_seconds / self.images - IMAGE_SECONDS)
-            if self.gmacs(values) >= TELLING_GMACS:
-                self._pace[self._family(values)] = seconds / self.gmacs(values)
-        self._featured.add(self._network(values))
+            self._learn_pace(self._missing(values) or self._passes(values), result)
+        self._featured.update(self._passes(values))
         if float(values["unfreeze"]) > 0:
             self._activated.add(self._activation(values))
             compiling = self._compile_seconds(values) / result.folds
@@ -144,7 +156,50 @@ class CostModel:
         return values["backbone"], values["depth"]
 
     def _network(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        return values["backbone"], values["depth"], values["resolution"]
+        return tuple(network_of(values).values())
+
+    def _passes(self, values: Mapping[str, Any]) -> list[_Pass]:
+        """Returns what a configuration's frozen features take."""
+        if not self._starts_frozen(values):
+            return []
+        made = Composition.of(values)
+        return [
+            _Pass(network, made.resolution, views, mirrored)
+            for network in made.networks
+            for views in sorted({1, _views(values)})
+            for mirrored in ([False, True] if made.mirrored else [False])
+        ]
+
+    def _missing(self, values: Mapping[str, Any]) -> list[_Pass]:
+        return [each for each in self._passes(values) if each not in self._featured]
+
+    def _features_seconds(self, values: Mapping[str, Any]) -> float:
+        """Building the networks and running them, as far as that was not done before."""
+        missing = self._missing(values)
+        networks = {(each.network, each.resolution) for each in missing}
+        seconds = sum(_building(network, side) for network, side in networks)
+        for each in missing:
+            image = self._pass_seconds(each.network, each.resolution)
+            image += VARYING_SECONDS if each.views > 1 else 0.0
+            seconds += self.images * each.runs * image
+        return seconds
+
+    def _pass_seconds(self, network: Network, side: int) -> float:
+        """Returns the seconds that one image takes through one network."""
+        pace = self._pace.get((network.backbone, network.depth))
+        if pace is None:
+            pace = max(self._pace.values(), default=1.0 / GMACS_PER_SECOND)
+        return network.cost(side) * pace + IMAGE_SECONDS
+
+    def _learn_pace(self, passes: Sequence[_Pass], result: TrialResult) -> None:
+        """Takes into account what networks took; views say little, as varying costs time too."""
+        if any(each.views > 1 for each in passes):
+            return
+        work = sum(each.network.cost(each.resolution) for each in passes)
+        seconds = max(0.0, result.features_seconds / self.images - len(passes) * IMAGE_SECONDS)
+        for each in passes:
+            if each.network.cost(each.resolution) >= TELLING_GMACS:
+                self._pace[each.network.backbone, each.network.depth] = seconds / work
 
     def _activation(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         return *self._network(values), values["unfreeze"], values.get("augmentation")
@@ -157,8 +212,9 @@ class CostModel:
         return pretrained and values.get("weights") != "random"
 
     def _build_seconds(self, values: Mapping[str, Any]) -> float:
-        """Building a network, loading its weights and preparing the engine that runs it."""
-        return min(0.5 + 6 * self.gmacs(values), 10.0)
+        """Building the networks."""
+        made = Composition.of(values)
+        return sum(_building(network, made.resolution) for network in made.networks)
 
     def _compile_seconds(self, values: Mapping[str, Any]) -> float:
         """Tracing a training step."""
@@ -190,13 +246,14 @@ class CostModel:
         return known * self._head_work(values)
 
     def _head_key(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        return values["head"], *self._network(values)
+        return values["head"], *self._network(values), _views(values)
 
     def _head_work(self, values: Mapping[str, Any]) -> float:
         """Returns what fitting a head's seconds are in proportion to: steps, or images."""
+        images = self.images * _views(values)
         if not self._is_layered(values):
-            return self.images
-        return int(values["epochs"]) * max(1.0, self.images / int(values["batch_size"]))
+            return images * len(Composition.of(values).networks)
+        return int(values["epochs"]) * max(1.0, images / int(values["batch_size"]))
 
     def _is_layered(self, values: Mapping[str, Any]) -> bool:
         return not isinstance(self.manager.heads[values["head"]], EstimatorHead)
@@ -208,3 +265,12 @@ class CostModel:
         others = [v for key, v in self._training.items() if key[0] == values["backbone"]]
         measured = self._training.get(self._family(values), max(others, default=1.0))
         return int(values["epochs"]) * self.images * self.image_seconds(values) * factor * measured
+
+
+def _views(values: Mapping[str, Any]) -> int:
+    return int(values.get("views", 1))
+
+
+def _building(network: Network, side: int) -> float:
+    """Building a network, loading its weights and preparing the engine that runs it."""
+    return min(0.5 + 6 * network.cost(side), 10.0)

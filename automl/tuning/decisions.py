@@ -14,6 +14,8 @@ import keras_tuner
 
 from automl.components import Strategy, StrategyContext
 from automl.components.strategy import OBJECTIVE
+from automl.evaluation import text
+from automl.training.composition import Composition, network_of
 from automl.training.trial import TrialResult
 from automl.tuning.costs import CostModel
 from automl.tuning.events import RunState
@@ -142,20 +144,21 @@ class Decisions:
         return self._settings.budget - elapsed - reserve
 
     def measured(self, values: Mapping[str, Any]) -> Mapping[str, Any] | None:
-        """Returns what was measured of a network; `None` if it was not."""
-        same = (each for each in self._measured if _is_network(each, values))
-        return next((each for each in same if each["resolution"] == values["resolution"]), None)
+        """Returns what was measured of a configuration's network; `None` if it was not."""
+        network = network_of(values)
+        return next((each for each in self._measured if network_of(each) == network), None)
 
     def unfit(self, values: Mapping[str, Any]) -> str | None:
         """Returns why a network is too slow or too large, in a sentence; `None` if it fits.
 
-        As far as is known: a network that is too slow is so at larger resolutions too.
+        As far as is known: a network that is too slow is so at larger resolutions too, and in
+        company.
         """
-        settings = self._settings
+        settings, network = self._settings, Composition.of(values)
         for each in self._measured:
-            if not _is_network(each, values) or each["resolution"] > values["resolution"]:
+            if not network.includes(Composition.of(each)):
                 continue
-            found = f"{each['backbone']} {each['depth']} at {each['resolution']} px"
+            found = f"{text.network(each)} at {each['resolution']} px"
             if each["latency_ms"] > (settings.max_latency_ms or float("inf")):
                 return (
                     f"expected at most {settings.max_latency_ms:g} ms a picture, found "
@@ -210,10 +213,6 @@ def _result(event: Mapping[str, Any]) -> TrialResult:
     names = TrialResult.__dataclass_fields__
     kept = {name: event[name] for name in names if event.get(name) is not None}
     return TrialResult(**{"spread": 0.0, **kept})
-
-
-def _is_network(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
-    return all(one[name] == other[name] for name in ("backbone", "depth"))
 
 
 def _keep_in_memory(oracle: keras_tuner.Oracle) -> None:

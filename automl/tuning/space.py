@@ -17,6 +17,8 @@ import keras_tuner
 from automl.components import Backbone, LayersHead
 from automl.errors import UsageError
 from automl.plugins import PluginManager
+from automl.training.composition import ALONE
+from automl.training.frozen import POLICY
 from automl.training.schedules import SCHEDULES
 from automl.tuning.candidates import Candidate
 from automl.tuning.settings import with_steps
@@ -27,6 +29,13 @@ UNFREEZE = (0.0, 0.25, 0.5, 1.0)
 
 MEANS_TUNING = frozenset({"lr", "schedule", "epochs", "optimizer", "augmentation"})
 """Dimensions that say how to fine-tune: whoever pins one does not want a frozen network."""
+
+PLAIN = {"fusion": ALONE, "views": "1", "mirror": "no"}
+"""Dimensions of frozen networks with the values that add nothing: whoever pins another one wants
+a frozen network."""
+
+VIEWS = (1, 5)
+"""How many versions of each training image a head is fitted on, the image itself included."""
 
 # Epochs to choose from, and (least, most, default) peak rates by optimizer.
 _Training = tuple[Sequence[int], Mapping[str, tuple[float, float, float]]]
@@ -139,23 +148,57 @@ def build_space(
     for head in manager.heads:
         with hp.conditional_scope("head", [head.name]):
             head.declare(hp)
+    candidates = _with_company(candidates, hp.pins)
+    partners = [
+        f"{each.backbone.name} {depth}"
+        for each in candidates
+        for depth in each.depths
+        if each.backbone.pretrained
+    ]
     candidates = [each for each in candidates if _shares(each.backbone, hp.pins)]
     if not candidates:
         raise UsageError(
             f"expected unfreeze=1.0 for a network that is trained from random weights, or 0.0 for "
-            f"one that has none, found unfreeze={hp.pins['unfreeze']}; drop that --set."
+            f"one that has none or is joined by others, found unfreeze={hp.pins['unfreeze']}; drop "
+            f"that --set."
         )
     hp.Choice("backbone", [candidate.backbone.name for candidate in candidates])
     for candidate in candidates:
         with hp.conditional_scope("backbone", [candidate.backbone.name]):
-            _declare_backbone(hp, candidate, manager, side)
+            _declare_backbone(hp, candidate, manager, side, partners)
     if hp.unused_pins:
         raise _unknown_dimension(sorted(hp.unused_pins)[0], hp)
     return hp
 
 
+def _with_company(candidates: Sequence[Candidate], pins: Mapping[str, str]) -> list[Candidate]:
+    """Returns the candidates that can be what the pins of `PLAIN`'s dimensions ask for.
+
+    Raises:
+        UsageError: If there are none.
+    """
+    asked = [f"{name}={pins[name]}" for name in PLAIN if pins.get(name, PLAIN[name]) != PLAIN[name]]
+    if not asked:
+        return list(candidates)
+    left = []
+    for each in candidates:
+        others = [d for d in each.depths if f"{each.backbone.name} {d}" != pins.get("fusion")]
+        if others and each.backbone.pretrained and pins.get("weights") != "random":
+            left.append(Candidate(each.backbone, others))
+    if not left:
+        raise UsageError(
+            f"expected {', '.join(asked)} with a pretrained network, and another one than it adds, "
+            f"found none that the other pins allow; drop one --set."
+        )
+    return left
+
+
 def _declare_backbone(
-    hp: PinnedHyperParameters, candidate: Candidate, manager: PluginManager, side: int
+    hp: PinnedHyperParameters,
+    candidate: Candidate,
+    manager: PluginManager,
+    side: int,
+    partners: Sequence[str],
 ) -> None:
     backbone = candidate.backbone
     hp.Choice("depth", list(candidate.depths))
@@ -188,6 +231,22 @@ def _declare_backbone(
                 layered = [head.name for head in manager.heads if isinstance(head, LayersHead)]
                 with hp.conditional_scope("head", layered):
                     _declare_training(hp, *PROBING)
+                if backbone.pretrained:
+                    _declare_company(hp, candidate, partners, POLICY in manager.augmentations)
+
+
+def _declare_company(
+    hp: PinnedHyperParameters, candidate: Candidate, partners: Sequence[str], varies: bool
+) -> None:
+    """Declares what a frozen network's features may be joined by; by default, nothing."""
+    for depth in candidate.depths:
+        with hp.conditional_scope("depth", [depth]):
+            own = f"{candidate.backbone.name} {depth}"
+            pinned = [hp.pins["fusion"]] if "fusion" in hp.pins else []
+            hp.Choice("fusion", [ALONE, *(each for each in pinned or partners if each != own)])
+    if varies:
+        hp.Choice("views", list(VIEWS))
+    hp.Choice("mirror", ["no", "yes"])
 
 
 def _shares(backbone: Backbone, pins: Mapping[str, str]) -> list[float]:
@@ -201,6 +260,8 @@ def _shares(backbone: Backbone, pins: Mapping[str, str]) -> list[float]:
         shares = [0.0]
     elif scratch:
         shares = [1.0]
+    elif any(pins.get(name, value) != value for name, value in PLAIN.items()):
+        shares = [0.0]
     elif pins.keys() & MEANS_TUNING:
         shares = sorted((share for share in UNFREEZE if share > 0), reverse=True)
     else:
@@ -212,7 +273,7 @@ def _shares(backbone: Backbone, pins: Mapping[str, str]) -> list[float]:
         raise UsageError(
             f"expected unfreeze to be a share from 0 to 1, found {pins['unfreeze']!r}; correct it."
         )
-    free = backbone.trainable and not scratch
+    free = backbone.trainable and not scratch and shares != [0.0]
     return [float(pinned)] if free or pinned in shares else []
 
 

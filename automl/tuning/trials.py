@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
 from automl.errors import SearchError, SearchInterrupted, TrialError, WorkspaceError
+from automl.training.composition import network_of
 from automl.training.limits import TrialCancelledError, TrialDeadlineError
 from automl.training.trial import TrialResult
 from automl.tuning.driver import Driver
@@ -166,22 +167,17 @@ class Trials:
         if not self._settings.limited:
             return
         if driver.decisions.measured(values) is None:
-            network = {name: values[name] for name in ("backbone", "depth", "resolution")}
-            weights = values.get("weights", "random")
             command = {
                 "do": "measure",
-                "network": {
-                    **network,
-                    "classes": len(driver.prepared.images.labels),
-                    "weights": None if weights == "random" else weights,
-                },
+                "params": values,
+                "classes": len(driver.prepared.images.labels),
             }
             with driver.exporter(worker) as exporter:
                 found = exporter.call(
                     command, lambda event: None, self._stopped, self._seconds_for(values)
                 )
             measured = {name: found[name] for name in MEASURED}
-            driver.log("measured", **network, **measured)
+            driver.log("measured", **network_of(values), **measured)
         unfit = driver.decisions.unfit(values)
         if unfit:
             raise UnfitError(unfit)

@@ -151,7 +151,7 @@ class Worker:
 def _measure(worker: Worker, command: Mapping[str, Any]) -> dict[str, Any]:
     from automl.export.measuring import measure
 
-    return measure(**command["network"])
+    return measure(command["params"], command["classes"])
 
 
 def _keep(classifier: Classifier, folder: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from automl.evaluation.intervals import Interval
 from automl.evaluation.metrics import Evaluation
 from automl.evaluation.report.html import Html, name, tag
-from automl.evaluation.text import duration, number, percent
+from automl.evaluation.text import duration, network, number, percent
 from automl.records import RunRecord, TrialRecord
 
 FEW_IMAGES = 100
@@ -42,11 +42,9 @@ def headline(run: RunRecord, leaderboard: Sequence[TrialRecord], evaluation: Eva
 
 
 def in_words(hyperparameters: Mapping[str, Any]) -> str:
-    """Returns a model's backbone, depth and head as a phrase."""
-    backbone = number(hyperparameters.get("backbone"))
-    depth, head = hyperparameters.get("depth"), hyperparameters.get("head")
-    network = backbone if depth in (None, backbone) else f"{backbone} {number(depth)}"
-    return f"{network} with a {number(head)} head" if head else network
+    """Returns a model's networks and head as a phrase."""
+    named, head = network(hyperparameters), hyperparameters.get("head")
+    return f"{named} with a {number(head)} head" if head else named
 
 
 def _figure(what: str, share: float, interval: Interval, role: str) -> Html:

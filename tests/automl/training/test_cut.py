@@ -12,9 +12,10 @@ import pytest
 from automl.cache import Cache
 from automl.plugins import plugin_manager
 from automl.training.batches import Batches
-from automl.training.cut import activations, cut, trained_blocks, variations, views_within_limit
+from automl.training.cut import activations, cut, trained_blocks, views_within_limit
 from automl.training.forward import keras_forward
 from automl.training.trial import Trial
+from automl.training.views import variations
 
 ROWS = np.array([3, 0, 65, 7, *range(40)])
 

@@ -31,6 +31,10 @@ def result(features=0.0, fold=1.0, folds=5):
         (FROZEN, {**FROZEN, "depth": 2}),
         ({**FROZEN, "backbone": "pixels", "depth": 0, "resolution": 16}, FROZEN),
         (FROZEN, TUNED),
+        (FROZEN, {**FROZEN, "fusion": "efficientnet-lite 2"}),
+        (FROZEN, {**FROZEN, "views": 5}),
+        (FROZEN, {**FROZEN, "mirror": "yes"}),
+        ({**FROZEN, "views": 5}, {**FROZEN, "views": 5, "mirror": "yes"}),
         (TUNED, {**TUNED, "epochs": 20}),
         (TUNED, {**TUNED, "unfreeze": 1.0}),
         (TUNED, {**TUNED, "unfreeze": 0.6}),
@@ -53,6 +57,35 @@ def test_features_are_paid_for_once(costs):
     costs.learn(FROZEN, result(features=30.0, fold=0.5))
     assert costs.trial_seconds(FROZEN) == pytest.approx(2.5)
     assert costs.trial_seconds({**FROZEN, "head": "linear-svm"}) < before
+
+
+@pytest.mark.parametrize("changes", [{"views": 5}, {"mirror": "yes"}, {"depth": 2}], ids=str)
+def test_only_what_was_not_run_is_paid_for(costs, changes):
+    plain = {**FROZEN, "weights": "pretrained"}
+    joined = {**plain, **changes}
+    if "depth" in changes:
+        joined = {**plain, "fusion": "efficientnet-lite 2"}
+    whole = costs.trial_seconds(joined)
+    costs.learn(plain, result(fold=0.001))
+    rest = costs.trial_seconds(joined)
+    assert rest < whole
+    costs.learn(joined, result(fold=0.001))
+    assert costs.trial_seconds(joined) < rest
+    # Of two networks, each is known by itself now.
+    if "depth" in changes:
+        alone = costs.trial_seconds({**plain, "depth": 2, "fusion": "none"})
+        assert alone < costs.trial_seconds({**plain, "depth": 1, "fusion": "none"})
+
+
+def test_the_pace_of_a_network_is_found_in_company(costs):
+    plain = {**FROZEN, "weights": "pretrained"}
+    costs.learn(plain, result(features=5.0))
+    other = {**plain, "depth": 2, "fusion": "none"}
+    before = costs.trial_seconds(other)
+    costs.learn({**plain, "fusion": "efficientnet-lite 2"}, result(features=500.0))
+    assert costs.image_seconds(other) == pytest.approx(0.5, rel=0.01)
+    assert costs.trial_seconds({**other, "resolution": 260}) > before
+    assert costs.image_seconds(plain) == pytest.approx(0.005, rel=0.01)
 
 
 def test_another_resolution_is_decoded_first(costs):

@@ -16,6 +16,7 @@ import pytest
 
 import automl
 from automl.cli.main import main
+from automl.cli.wording import configuration
 from automl.errors import NotFoundError, SearchError, UsageError
 from automl.tuning.events import replay
 from automl.tuning.run import Run, find_run, list_runs
@@ -383,6 +384,33 @@ def test_what_is_too_large_or_too_slow_is_measured_and_not_trained(parts, tmp_pa
         assert rows[side]["error"].startswith("expected at most 0.2 MB, found ")
     written = sum(p.stat().st_size for p in found.best.path.rglob("*") if p.is_file()) / 1e6
     assert written == pytest.approx(rows[found.best.manifest.height]["size_mb"], abs=0.05)
+
+
+@pytest.mark.slow
+def test_two_networks_views_and_the_mirrored_picture_in_one_model(parts, tmp_path):
+    train, test = parts
+    pins = {
+        "backbone": "efficientnet-lite",
+        "depth": 0,
+        "resolution": 32,
+        "fusion": "efficientnet-lite 2",
+        "mirror": "yes",
+        "views": 3,
+        "head": "logistic",
+    }
+    found = automl.search(
+        train, test=test, trials=1, fixed=pins, max_size_mb=100, workspace=tmp_path
+    )
+    (row,) = found.leaderboard
+    assert pins.items() <= row["hyperparameters"].items()
+    assert 30 < row["size_mb"] < 60  # of Lite0 alone 14
+    assert found.record["parity"]["serving_default"] <= 1e-4
+    again = automl.load_model(found.best.path).evaluate(test)
+    np.testing.assert_allclose(again.probabilities, found.evaluation.probabilities, atol=1e-5)
+    assert configuration(row["hyperparameters"]).startswith(
+        "efficientnet-lite 0 + efficientnet-lite 2 at 32 px, logistic, C="
+    )
+    assert configuration(row["hyperparameters"]).endswith(", 3 views, mirrored")
 
 
 def test_nothing_fits(parts, tmp_path):

@@ -46,6 +46,9 @@ def check(values):
     assert values["head"] in MANAGER.heads
     assert ("weights" in values) == backbone.pretrained
     tuned = values["unfreeze"] > 0
+    joined = {"fusion", "views", "mirror"}
+    assert joined & set(values) == (joined if backbone.pretrained and not tuned else set())
+    assert values.get("fusion") != f"{values['backbone']} {values['depth']}"
     assert not (tuned and not backbone.trainable)
     assert ("augmentation" in values) == tuned
     gradient = tuned or values["head"] in ("linear", "mlp")
@@ -84,6 +87,10 @@ def test_random_draws_are_whole_configurations():
         ({"lr": "0.02"}, "0.02"),  # text that may hold steps
         ({"units": "100", "head": "mlp"}, 100),
         ({"unfreeze": "0.75", "backbone": "efficientnet-lite"}, 0.75),
+        ({"fusion": "efficientnet-lite 2"}, "efficientnet-lite 2"),
+        ({"fusion": "none"}, "none"),
+        ({"views": "3"}, 3),
+        ({"mirror": "yes"}, "yes"),
     ],
     ids=str,
 )
@@ -123,6 +130,10 @@ def test_steps_imply_schedule_and_epochs():
         # A dimension that no configuration with the other pins has.
         ({"backbone": "pixels", "unfreeze": "1.0"}, "found unfreeze=1.0"),
         ({"backbone": "small-cnn", "unfreeze": "0.5"}, "found unfreeze=0.5"),
+        ({"mirror": "maybe"}, "found 'maybe'"),
+        ({"views": "0"}, "found '0'"),
+        ({"backbone": "pixels", "views": "5"}, "expected views=5 with a pretrained network"),
+        ({"views": "5", "unfreeze": "0.5"}, "found unfreeze=0.5"),
     ],
     ids=str,
 )
@@ -147,6 +158,22 @@ def test_networks_without_weights_prefer_the_datas_own_resolution():
     for side in (28, 32, 64):
         made = space(side=side, names=("small-cnn",))
         assert made.values["resolution"] == side
+
+
+def test_whoever_pins_what_is_joined_wants_frozen_networks():
+    for pins in ({"fusion": "efficientnet-lite 2"}, {"views": "5"}, {"mirror": "yes"}):
+        seen = list(draws(space(pins), 20))
+        assert {values["backbone"] for values in seen} == {"efficientnet-lite"}
+        assert {values["unfreeze"] for values in seen} == {0.0}
+    assert any(values["unfreeze"] > 0 for values in draws(space({"views": "1"}), 20))
+
+
+def test_a_network_is_not_joined_by_itself():
+    seen = list(draws(space({"fusion": "efficientnet-lite 2"}), 20))
+    assert {values["depth"] for values in seen} == {0, 1}
+    alone = [Candidate(MANAGER.backbones["efficientnet-lite"], [2])]
+    with pytest.raises(UsageError, match="another one than it adds"):
+        build_space(MANAGER, alone, {"fusion": "efficientnet-lite 2"}, 32)
 
 
 def test_it_is_keras_tuners_own():
