@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras_tuner
 
@@ -16,10 +16,32 @@ BRANCHES = ("backbone", "depth", "resolution")
 REFINED = 2
 """How many of the best networks get a second head, and are fine-tuned."""
 
-RELIEF = {"network": 0.2, "tune": 0.5, "scratch": 0.5, "head": 0.03, "resolution": 0.05}
+RELIEF = {
+    "network": 0.2,
+    "tune": 0.5,
+    "scratch": 0.5,
+    "head": 0.03,
+    "resolution": 0.05,
+    "fusion": 0.2,
+    "views": 0.07,
+    "mirror": 0.04,
+}
 """The share of the best error so far that a kind of trial is expected to take away, until this
 run has shown its own. Kinds: another frozen network, fine-tuning of one, a network trained from
-scratch, another head, another resolution."""
+scratch, another head, another resolution; and, of the error of the frozen network that it joins,
+another network beside it, views, the mirrored picture."""
+
+EXTRAS: Mapping[str, Any] = {"fusion": "none", "views": 1, "mirror": "no"}
+"""What a frozen network may be joined by, each with the value that adds nothing."""
+
+EXCHANGED = 0.25
+"""How much of a fusion's relief is expected of another partner where there is one."""
+
+SPARED = 0.8
+"""The share of the largest relief within reach that an extra has to leave within reach.
+
+What is joined to a frozen network does nothing for the fine-tuned one, so that the time is better
+kept for that."""
 
 RECIPES: Sequence[tuple[float, Values]] = (
     (0.7, {"unfreeze": 0.25, "augmentation": "none", "lr": 1e-3, "epochs": 3}),
@@ -49,6 +71,24 @@ SCRATCH_RECIPES: Sequence[tuple[float, Values]] = (
 
 DRAWS = 20
 """Random draws before the space is taken to hold nothing more that is affordable."""
+
+
+class _Candidate(NamedTuple):
+    """A configuration, its kind, and what may come of it.
+
+    Attributes:
+        promise: How much of the kind's relief is expected.
+        error: What the relief is of, as a multiple of the best error so far.
+    """
+
+    kind: str
+    promise: float
+    values: Values
+    error: float = 1.0
+
+    def relief(self, reliefs: Mapping[str, float]) -> float:
+        """Returns the share of the best error that it is expected to take away."""
+        return max(0.0, 1 - self.error * (1 - reliefs[self.kind] * self.promise))
 
 
 class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
@@ -88,13 +128,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         if not ended:
             yield from self._openers(preferred, points)
         reliefs = self._reliefs(preferred)
-        ranked = sorted(
-            self._weighed(points, preferred),
-            key=lambda found: (
-                -reliefs[found[0]] * found[1] / (OVERHEAD + self._context.cost(found[2]))
-            ),
-        )
-        yield from (values for _, _, values in ranked)
+        yield from (each.values for each in self._ranked(points, preferred, reliefs))
         for _ in range(DRAWS):
             drawn = self._random_values()
             if drawn is None:
@@ -118,23 +152,69 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
                     yield values
             yield network
 
+    def _ranked(
+        self, points: Sequence[Values], preferred: Sequence[Values], reliefs: Mapping[str, float]
+    ) -> list[_Candidate]:
+        """Returns candidates by relief a second, less the extras that would cost a larger one."""
+        found = [*self._weighed(points, preferred), *self._extras()]
+        costs = {id(each): self._context.cost(each.values) for each in found}
+        found.sort(key=lambda each: -each.relief(reliefs) / (OVERHEAD + costs[id(each)]))
+        left = {
+            id(each): self._context.seconds_left(each.values)
+            for each in found
+            if each.kind not in EXTRAS and not self._duplicate(each.values)
+        }
+
+        def within_reach(spent: float) -> float:
+            """Returns the largest relief that is affordable once seconds are spent."""
+            possible = [e for e in found if id(e) in left and costs[id(e)] <= left[id(e)] - spent]
+            return max((each.relief(reliefs) for each in possible), default=0.0)
+
+        largest = within_reach(0.0)
+
+        def crowds_out(extra: _Candidate) -> bool:
+            lost = within_reach(costs[id(extra)]) < SPARED * largest
+            return lost and extra.relief(reliefs) < largest
+
+        return [each for each in found if each.kind not in EXTRAS or not crowds_out(each)]
+
+    def _extras(self) -> Iterator[_Candidate]:
+        """Yields the best frozen networks, each joined by one thing more."""
+        frozen = _best_frozen(self._completed())
+        best = max((trial.score for trial in self._completed()), default=0.0)
+        for trial in sorted(frozen.values(), key=lambda trial: -trial.score)[:REFINED]:
+            base = trial.hyperparameters.values
+            error = (1 - trial.score) / max(1 - best, 1e-6)
+            for name, nothing in EXTRAS.items():
+                for option in self._options(name, base):
+                    if option not in (nothing, base.get(name)):
+                        promise = 1.0 if base[name] == nothing else EXCHANGED
+                        joined = self._complete({**base, name: option})
+                        yield _Candidate(name, promise, joined, error)
+
+    def _options(self, name: str, values: Values) -> list[Any]:
+        """Returns what a choice offers to a configuration; nothing where it is not active."""
+        active = (hp for hp in self.hyperparameters.space if hp.name == name)
+        return next((list(getattr(hp, "values", [])) for hp in active if _active(hp, values)), [])
+
     def _weighed(
         self, points: Sequence[Values], preferred: Sequence[Values]
-    ) -> Iterator[tuple[str, float, Values]]:
+    ) -> Iterator[_Candidate]:
         """Yields candidates, each with its kind and its share of that kind's relief."""
         tried = {_family(trial.hyperparameters.values) for trial in self._completed()}
         for values in preferred:
             if values["unfreeze"] > 0:
                 for promise, recipe in SCRATCH_RECIPES:
-                    yield "scratch", promise, self._complete({**values, **recipe})
+                    yield _Candidate("scratch", promise, self._complete({**values, **recipe}))
             elif _family(values) not in tried:
-                yield "network", 1.0, values
+                yield _Candidate("network", 1.0, values)
         best = self._best_networks()
         for network in best:
-            yield "head", 1.0, self._complete({**network, "unfreeze": 0.0, "head": "linear-svm"})
+            other = {**network, "unfreeze": 0.0, "head": "linear-svm"}
+            yield _Candidate("head", 1.0, self._complete(other))
         for values in points:
             if best and _family(values) == _family(best[0]):
-                yield "resolution", 1.0, values
+                yield _Candidate("resolution", 1.0, values)
         for network in best:
             for values in points:
                 if _family(values) != _family(network) or values["unfreeze"] > 0:
@@ -143,20 +223,24 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
                 for promise, recipe in RECIPES:
                     tuned = self._complete({**values, "head": "linear", **recipe})
                     if tuned["unfreeze"] > 0:
-                        yield "tune", promise * min(size, 1.1), tuned
+                        yield _Candidate("tune", promise * min(size, 1.1), tuned)
 
     def _reliefs(self, preferred: Sequence[Values]) -> dict[str, float]:
         """Returns the relief to expect of each kind: the usual one, and this run's, averaged."""
         usual = {_family(values): values for values in preferred}
         seen: dict[str, list[float]] = {kind: [relief] for kind, relief in RELIEF.items()}
-        error, tried = None, set[tuple[Any, ...]]()
-        for trial in self._completed():
-            found = max(1 - trial.score, 1e-6)
+        error, tried, ended = None, set[tuple[Any, ...]](), self._completed()
+        for number, trial in enumerate(ended):
+            values, found = trial.hyperparameters.values, max(1 - trial.score, 1e-6)
+            base = _best_frozen(ended[:number]).get(_family(values))
             if error is not None:
-                kind = _kind(trial.hyperparameters.values, usual, tried)
-                seen[kind].append(max(0.0, (error - found) / error))
+                kind, before = _kind(values, usual, tried), error
+                extra = _added(values, base.hyperparameters.values) if base else None
+                if base and extra:
+                    kind, before = extra, max(1 - base.score, 1e-6)
+                seen[kind].append(max(0.0, (before - found) / before))
             error = found if error is None else min(error, found)
-            tried.add(_family(trial.hyperparameters.values))
+            tried.add(_family(values))
         return {kind: sum(values) / len(values) for kind, values in seen.items()}
 
     def _completed(self) -> list[Any]:
@@ -206,6 +290,21 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
 
 def _family(values: Mapping[str, Any]) -> tuple[Any, ...]:
     return values["backbone"], values["depth"]
+
+
+def _best_frozen(trials: Sequence[Any]) -> dict[tuple[Any, ...], Any]:
+    """Returns each network's best trial among those that extras can be joined to."""
+    best: dict[tuple[Any, ...], Any] = {}
+    for trial in sorted(trials, key=lambda trial: -trial.score):
+        if EXTRAS.keys() & trial.hyperparameters.values.keys():
+            best.setdefault(_family(trial.hyperparameters.values), trial)
+    return best
+
+
+def _added(values: Mapping[str, Any], base: Mapping[str, Any]) -> str | None:
+    """Returns the extra that `values` have beyond `base`, if any."""
+    added = (name for name in EXTRAS if values.get(name, EXTRAS[name]) != EXTRAS[name])
+    return next((name for name in added if values[name] != base.get(name)), None)
 
 
 def _kind(

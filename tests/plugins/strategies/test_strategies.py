@@ -9,6 +9,7 @@ import pytest
 from automl.components import StrategyContext
 from automl.components.strategy import OBJECTIVE
 from automl.plugins import plugin_manager
+from automl.training.composition import Composition
 from automl.tuning.candidates import Candidate
 from automl.tuning.space import build_space
 
@@ -17,8 +18,7 @@ BACKBONES = ("pixels", "small-cnn", "efficientnet-lite")
 
 
 def cost(values):
-    backbone = MANAGER.backbones[values["backbone"]]
-    gmacs = backbone.cost(values["depth"], values["resolution"])
+    gmacs = Composition.of(values).cost * values.get("views", 1)
     return gmacs * (100 if values["unfreeze"] > 0 else 1)
 
 
@@ -171,7 +171,7 @@ def test_what_helped_in_this_run_is_preferred():
             progress = 0.5 + 0.02 * next(calls)
             return progress if (values["unfreeze"] > 0) == helps else 0.5
 
-        made = search({"backbone": "efficientnet-lite"}, result=result, limit=14)
+        made = search({"backbone": "efficientnet-lite"}, result=result, limit=40)
         return sum(values["unfreeze"] > 0 for values in made)
 
     assert tuned_trials(helps=True) > tuned_trials(helps=False)
@@ -206,6 +206,81 @@ def test_it_ends_when_the_trials_are_spent():
 def test_it_goes_on_after_failures():
     made = search(result=lambda values: None if values["backbone"] == "pixels" else score(values))
     assert {values["backbone"] for values in made} == set(BACKBONES)
+
+
+LITE = {"backbone": "efficientnet-lite", "depth": 0, "resolution": 224}
+EXTRAS = {"fusion": "none", "views": 1, "mirror": "no"}
+
+
+def extras(values):
+    """Returns what is joined to a configuration's own network."""
+    return {name: values[name] for name, nothing in EXTRAS.items() if values.get(name) != nothing}
+
+
+def test_what_pays_off_is_built_upon():
+    def result(values):
+        better = 0.1 * ("fusion" in joined(values)) + 0.02 * ("mirror" in joined(values))
+        return 0.5 + better - 0.2 * (values["unfreeze"] > 0)
+
+    def joined(values):
+        return extras(values) if values["unfreeze"] == 0 else {}
+
+    made = [joined(values) for values in search({"backbone": "efficientnet-lite"}, result=result)]
+    assert made[0] == {}
+    assert [len(each) for each in made].index(1) < [len(each) for each in made].index(2)
+    kinds = {frozenset(each) for each in made}
+    assert kinds >= {frozenset({"fusion"}), frozenset({"fusion", "mirror"})}
+
+
+def test_what_does_not_pay_off_is_not_built_upon():
+    def result(values):
+        return 0.5 - 0.1 * (values["unfreeze"] == 0 and len(extras(values)))
+
+    made = search({"backbone": "efficientnet-lite"}, result=result)
+    assert max(len(extras(v)) for v in made if v["unfreeze"] == 0) == 1
+
+
+def test_what_is_joined_leaves_the_time_to_fine_tune():
+    def made_within(seconds):
+        left = [seconds]
+
+        def result(values):
+            left[0] -= cost(values)
+            return score(values)
+
+        return search(
+            {name: str(value) for name, value in LITE.items()},
+            result=result,
+            affordable=lambda values: cost(values) <= left[0],
+            seconds_left=lambda values: left[0],
+            limit=3,
+        )
+
+    frozen = cost({**LITE, "unfreeze": 0})
+    made = made_within(102.5 * frozen)  # two heads, and a fine-tuning
+    assert [values["unfreeze"] > 0 for values in made] == [False, False, True]
+    assert not any(extras(values) for values in made if values["unfreeze"] == 0)
+    assert extras(made_within(98 * frozen)[2])  # there is nothing to save it for
+
+
+@pytest.mark.parametrize(
+    "pins", [{"fusion": "efficientnet-lite 1"}, {"views": "3"}, {"mirror": "yes"}], ids=str
+)
+@pytest.mark.parametrize("strategy", ["staged", "random", "bayesian", "grid"])
+def test_a_pin_of_what_is_joined_holds_in_every_trial(pins, strategy):
+    made = search(pins, strategy=strategy, limit=15)
+    assert made
+    for values in made:
+        assert values["unfreeze"] == 0
+        for dimension, value in pins.items():
+            assert str(values[dimension]) == value
+
+
+def test_a_grid_begins_with_the_networks_alone():
+    pins = {"head": "logistic", "unfreeze": "0", "resolution": "224"}
+    made = search({"backbone": "efficientnet-lite", **pins}, strategy="grid", limit=1000)
+    assert extras(made[0]) == {}
+    assert len(made) == 3 * 3 * 2 * 2
 
 
 PINNED = {
