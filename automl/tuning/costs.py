@@ -40,6 +40,10 @@ HEAD_SECONDS_PER_IMAGE = 1e-3
 RESTART_SECONDS = 8.0
 """A guess for starting the worker anew that gets all of the machine once the trials are over."""
 
+FURTHER_SECONDS = 6.0
+"""A guess for exporting each further time that a model runs a network: tracing and writing its
+graph takes as long at any resolution."""
+
 STEP_SECONDS = 4e-3
 """A guess for one step of gradient descent on a head alone, on frozen features."""
 
@@ -99,7 +103,7 @@ class CostModel:
         """Returns the seconds that judging a configuration takes."""
         seconds = self._decoding_seconds(values)
         if self.measures and self._network(values) not in self._measured:
-            seconds += 4.0 + 8.0 * self.gmacs(values)
+            seconds += self._export_seconds(values)
         seconds += self._features_seconds(values)
         if float(values["unfreeze"]) > 0:
             share = 0.8 if self.folds > 1 else 1.0
@@ -121,7 +125,7 @@ class CostModel:
         """Returns the seconds for the export, its proof, the evaluation and the report."""
         restart = RESTART_SECONDS if self.workers > 1 else 0.0
         passes = 1.3 * test_images * self.image_seconds(values)
-        return restart + 4.0 + 8.0 * self.gmacs(values) + passes
+        return restart + self._export_seconds(values) + passes
 
     def knows_decoding(self, side: int) -> bool:
         """Says whether images have been decoded to `side` pixels before."""
@@ -215,6 +219,12 @@ class CostModel:
         """Building the networks."""
         made = Composition.of(values)
         return sum(_building(network, made.resolution) for network in made.networks)
+
+    def _export_seconds(self, values: Mapping[str, Any]) -> float:
+        """Writing the SavedModel and loading it."""
+        made = Composition.of(values)
+        further = len(made.networks) * (2 if made.mirrored else 1) - 1
+        return 4.0 + 8.0 * made.cost + FURTHER_SECONDS * further
 
     def _compile_seconds(self, values: Mapping[str, Any]) -> float:
         """Tracing a training step."""
