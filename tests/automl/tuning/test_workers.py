@@ -12,21 +12,23 @@ import automl
 from automl.errors import UsageError
 from automl.tuning.events import read_events
 
-FIXED = {"backbone": "pixels", "resolution": 8, "head": "linear", "epochs": 20}
+FIXED = {"backbone": "pixels", "resolution": 8, "head": "linear", "epochs": 100}
 
 
 class Watch:
-    """Kills a worker once two trials have begun."""
+    """Kills a worker once two trials train at a time."""
 
-    def __init__(self, deaths):
-        self._begun, self._deaths = 0, deaths
+    def __init__(self):
+        self._training, self._killed = set(), False
 
     def update(self, event, state):
-        self._begun += event["event"] == "trial_started"
-        if self._begun == 2 and self._deaths:
-            self._deaths -= 1
-            victim = max(workers(), key=lambda process: process.create_time())
-            os.kill(victim.pid, signal.SIGKILL)
+        if event["event"] == "epoch":
+            self._training.add(event["trial"])
+        elif event["event"] == "trial_finished":
+            self._training.discard(event["trial"])
+        if len(self._training) == 2 and not self._killed:
+            self._killed = True
+            os.kill(workers()[0].pid, signal.SIGKILL)
 
     def close(self):
         pass
@@ -72,7 +74,7 @@ def test_two_trials_at_a_time(digits, tmp_path):
 
 @pytest.mark.slow
 def test_a_worker_that_is_killed_costs_its_trial_alone(digits, tmp_path):
-    run, events = search(digits, tmp_path, progress=Watch(deaths=1))
+    run, events = search(digits, tmp_path, progress=Watch())
     assert run.state == "completed"
     assert sorted(row["status"] for row in run.leaderboard) == ["completed"] * 3 + ["failed"]
     assert "signal 9" in run.leaderboard[-1]["error"]
