@@ -92,8 +92,8 @@ def fit(
             given, needed = limits.deadline - begun, now - begun + left
             if epoch + 1 < epochs and needed > 1.1 * given:
                 raise TrialDeadlineError(
-                    f"expected to end within {given:.0f} s, found that it takes about "
-                    f"{needed:.0f} s; give the search a larger budget."
+                    f"expected to end within {given:.1f} s, found that it takes about "
+                    f"{needed:.1f} s; give the search a larger budget."
                 )
 
     model.fit(

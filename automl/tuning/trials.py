@@ -123,6 +123,10 @@ class Trials:
                 command, lambda event: self._show(name, event), self._stopped, seconds
             )
         except (TrialError, WorkspaceError) as error:
+            if isinstance(error, TrialCancelledError) and not self._has_model():
+                with driver.turn:  # it stays open, for whoever goes on with the run
+                    driver.turn.notify_all()
+                return
             ended = isinstance(error, (TrialCancelledError, TrialDeadlineError))
             status = "stopped" if ended else "failed"
             if isinstance(error, UnfitError):
@@ -215,14 +219,19 @@ class Trials:
     def _stopped(self) -> bool:
         return self._broken or self._interrupted()
 
-    def _require_a_model(self) -> None:
+    def _has_model(self) -> bool:
         rows = self._journal.state.leaderboard
-        if rows and rows[0]["score"] is not None:
+        return bool(rows) and rows[0]["score"] is not None
+
+    def _require_a_model(self) -> None:
+        if self._has_model():
             return
+        rows = self._journal.state.leaderboard
         if self._interrupted():
             raise SearchInterrupted(
                 "expected at least one finished trial, found that the search was stopped before; "
-                "nothing was kept, start it again."
+                "no model was kept, go on with `automl search --resume "
+                f"{self._journal.state.record['run']}` or start it again."
             )
         reason = next((row.get("error") for row in rows if row.get("error")), "none was begun")
         raise SearchError(f"expected a trial to succeed, found that none did: {reason}")

@@ -59,6 +59,18 @@ class Search:
         """Does what a terminal does at Ctrl-C: signals every process in its foreground."""
         os.killpg(self.process.pid, signal.SIGINT)
 
+    def resume(self):
+        """Goes on with the run; returns what that printed as JSON."""
+        command = [sys.executable, "-m", "automl", "search", "--resume", self.run.id, "--json"]
+        done = subprocess.run(
+            [*command, "--workspace", str(self.workspace.root)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
     def wait(self):
         return self.process.wait(PATIENCE)
 
@@ -145,6 +157,18 @@ def test_before_the_first_trial_has_ended(start):
     assert search.wait() == 130
     check_nothing_was_kept(search, "cancelled")
     assert not worker.is_running()
+
+
+@pytest.mark.slow
+def test_the_trial_that_it_stopped_is_done_again(start):
+    search = start("--trials", "1")
+    search.wait_for("trial_started")
+    search.interrupt()
+    assert search.wait() == 130
+    assert f"--resume {search.run.id}" in search.err
+    assert search.resume()["trials"] == 1
+    (row,) = search.run.leaderboard
+    assert row["status"] == "completed"
 
 
 @pytest.mark.slow
