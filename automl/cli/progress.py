@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.text import Text
 
 from automl.cli.wording import configuration, percent, seconds_text
+from automl.evaluation.text import trial_number
 from automl.tuning.events import RunState
 
 
@@ -89,7 +90,7 @@ class TerminalProgress:
     def _on_trial_finished(self, event: dict[str, Any], state: RunState) -> None:
         row = state.trials[event["trial"]]
         what, score = configuration(row["hyperparameters"]), row["score"]
-        number, taken = int(row["trial"]) + 1, seconds_text(row["seconds"])
+        number, taken = trial_number(row), seconds_text(row["seconds"])
         if score is None:
             self._print(f"{number:>3}    —    {what}  {taken}  {row['error']}", "red")
             return

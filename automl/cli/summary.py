@@ -11,6 +11,7 @@ from rich.text import Text
 
 from automl.cli.wording import configuration, percent, seconds_text
 from automl.evaluation.pareto import pareto_front, usual_cost
+from automl.evaluation.text import trial_number
 from automl.records import TrialRecord
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def print_leaderboard(run: Run, console: Console) -> None:
     for rank, row in enumerate(rows[:SHOWN], 1):
         table.add_row(
             str(rank) if row["score"] is not None else "—",
-            str(int(row["trial"]) + 1),
+            trial_number(row),
             _score(row) + (" ◆" if row["trial"] in front else "  "),
             Text(configuration(row["hyperparameters"]) + _failure(row)),
             *(_measurements(row) if measured else ()),

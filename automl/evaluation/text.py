@@ -6,6 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from automl.records import TrialRecord
+
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
 
 # Control characters and lone surrogates (undecodable file names) are in no XML and no UTF-8.
@@ -53,6 +55,11 @@ def duration(seconds: float | None) -> str:
         (f"{hours} h", f"{minutes:02d} min") if hours else (f"{minutes} min", f"{rest:02d} s")
     )
     return f"{large} {small}".replace(" ", NO_BREAK_SPACE)
+
+
+def trial_number(row: TrialRecord) -> str:
+    """Returns a trial's number as people count, from 1."""
+    return str(int(row["trial"]) + 1)
 
 
 def network(hyperparameters: Mapping[str, Any]) -> str:

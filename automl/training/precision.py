@@ -23,7 +23,8 @@ POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 def training_precision() -> Precision:
     """Returns the precision that networks are best trained in on this machine."""
-    return choose(has_gpu(), compute_capabilities())
+    found = has_gpu()  # without one, there is no reason to ask the driver
+    return choose(found, compute_capabilities() if found else [])
 
 
 def choose(keras_has_gpu: bool, capabilities: Sequence[float]) -> Precision:

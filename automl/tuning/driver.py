@@ -154,7 +154,7 @@ class Driver:
         Raises:
             TrialCancelledError: If the search was stopped while images had to be decoded.
         """
-        prepared, begun = self.prepared, time.monotonic()
+        prepared = self.prepared
         total = len(prepared.images)
 
         def progress(done: int) -> None:
@@ -163,6 +163,7 @@ class Driver:
             self.show({"event": "decoding", "done": done, "total": total})
 
         with self._decoding:
+            begun = time.monotonic()
             pixels = prepared.pixels(side, progress)
         self._learn_decoding(side, begun)
         return describe_training_data(

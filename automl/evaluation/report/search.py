@@ -8,7 +8,7 @@ from automl.evaluation.report.figures import figure
 from automl.evaluation.report.headline import in_words
 from automl.evaluation.report.html import Html, tag
 from automl.evaluation.sensitivity import Sensitivity, sensitivities
-from automl.evaluation.text import NO_BREAK_SPACE, number, percent, shorten
+from automl.evaluation.text import NO_BREAK_SPACE, number, percent, shorten, trial_number
 from automl.records import TrialRecord
 
 MOST_CURVES = 30
@@ -142,7 +142,7 @@ def learning_section(leaderboard: Sequence[TrialRecord]) -> Html:
                 figure(
                     pictures.learning_curves(row),
                     f"curve{place}",
-                    f"Loss and accuracy by epoch of trial {_number(row)}.",
+                    f"Loss and accuracy by epoch of trial {trial_number(row)}.",
                     _caption(row),
                 )
                 for place, row in enumerate(trained[:MOST_CURVES])
@@ -165,10 +165,5 @@ def _caption(row: TrialRecord) -> Html:
         "span",
         tag("b", f"{words}{place}"),
         f" · {percent(row['score'])} · trial ",
-        _number(row),
+        trial_number(row),
     )
-
-
-def _number(row: TrialRecord) -> str:
-    """Returns a trial's number as the terminal counts, from 1."""
-    return str(int(row["trial"]) + 1)
