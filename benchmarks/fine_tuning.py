@@ -30,6 +30,8 @@ from automl.data.splits import validation_folds
 from automl.training.data import TrainingData
 from automl.training.trial import Reports, Trial
 
+Rows = np.ndarray[Any, np.dtype[np.int64]]
+
 LEAST_FASTER = 4.0
 MOST_LOST = 0.01
 
@@ -53,19 +55,8 @@ def main() -> None:
     arguments = parser.parse_args()
     dataset = automl.Dataset.from_folder(arguments.images)
     with tempfile.TemporaryDirectory() as place:
-        cache = Cache(Path(place), time.time())
-        pixels = open_pixels(dataset, arguments.side, cache)
-        rows = np.arange(len(dataset))
-        data = TrainingData(
-            pixels=pixels.array,
-            pixels_key=pixels.key,
-            rows=rows,
-            y=dataset.y,
-            classes=len(dataset.labels),
-            folds=validation_folds(dataset.y, 0, dataset.ids)[:1],
-            cache=cache,
-            seed=0,
-        )
+        folds = validation_folds(dataset.y, 0, dataset.ids)[:1]
+        data = training_data(dataset, np.arange(len(dataset)), folds, arguments.side, place)
         ways = {
             "from a cut": {"unfreeze": arguments.unfreeze, "lr": 1e-3},
             "in full": {"unfreeze": 1.0, "lr": 2e-4},
@@ -75,6 +66,24 @@ def main() -> None:
             for name, changes in ways.items()
         }
     show(found)
+
+
+def training_data(
+    dataset: automl.Dataset, rows: Rows, folds: list[tuple[Rows, Rows]], side: int, place: str
+) -> TrainingData:
+    """Decodes all images, with a cache in the folder `place`, and takes the rows to train on."""
+    cache = Cache(Path(place), time.time())
+    pixels = open_pixels(dataset, side, cache)
+    return TrainingData(
+        pixels=pixels.array,
+        pixels_key=pixels.key,
+        rows=rows,
+        y=dataset.y[rows],
+        classes=len(dataset.labels),
+        folds=folds,
+        cache=cache,
+        seed=0,
+    )
 
 
 def params(side: int, epochs: int) -> dict[str, Any]:

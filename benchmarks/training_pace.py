@@ -16,18 +16,15 @@ import subprocess
 import tempfile
 import threading
 import time
-from pathlib import Path
 from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import numpy as np
-from fine_tuning import params
+from fine_tuning import params, training_data
 
 import automl
-from automl.cache import Cache
 from automl.cli.options import print_table
-from automl.data.pixels import open_pixels
 from automl.hardware import gpus
 from automl.training.data import TrainingData
 from automl.training.trial import Reports, Trial
@@ -49,19 +46,9 @@ def main() -> None:
     dataset = automl.Dataset.from_folder(arguments.images)
     rows = np.random.default_rng(0).permutation(len(dataset))[: arguments.most]
     with tempfile.TemporaryDirectory() as place:
-        cache = Cache(Path(place), time.time())
-        pixels = open_pixels(dataset, arguments.side, cache)
         positions = np.arange(len(rows))
-        data = TrainingData(
-            pixels=pixels.array,
-            pixels_key=pixels.key,
-            rows=rows,
-            y=dataset.y[rows],
-            classes=len(dataset.labels),
-            folds=[(positions[JUDGED:], positions[:JUDGED])],
-            cache=cache,
-            seed=0,
-        )
+        folds = [(positions[JUDGED:], positions[:JUDGED])]
+        data = training_data(dataset, rows, folds, arguments.side, place)
         values = {
             **params(arguments.side, arguments.epochs),
             "unfreeze": 1.0,
