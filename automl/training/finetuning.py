@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     import keras
     from numpy.typing import NDArray
 
+    from automl.training.squeezing import SqueezableSchedule
+
     Floats = NDArray[np.float32]
     Rows = NDArray[np.int64]
 
@@ -87,6 +89,7 @@ class FineTuning:
         self._changing = [each for each in self._model.variables if id(each) not in fixed]
         self._start = _values(self._classifier.weights)
         self._optimizer_start: list[NDArray[np.generic]] | None = None
+        self._schedule: SqueezableSchedule
 
     def run(
         self,
@@ -97,7 +100,8 @@ class FineTuning:
         limits: Limits,
         on_epoch: EpochReport,
         begun: Milestone | None = None,
-    ) -> None:
+        shorten: bool = False,
+    ) -> int:
         """Trains from the start, or from where an earlier training was cut off.
 
         Args:
@@ -108,6 +112,10 @@ class FineTuning:
             limits: What the training must keep to.
             on_epoch: Called after each epoch.
             begun: Where an earlier training was cut off.
+            shorten: Whether it may end after fewer epochs than planned to keep to its deadline.
+
+        Returns:
+            The epochs that it was trained for.
         """
         epoch = begun.epochs if begun else 0
         batches = Batches(
@@ -127,8 +135,16 @@ class FineTuning:
                 _assign(self._model.optimizer.variables, begun.optimizer)
         elif head is not None:
             head.load(self.head_layers)
-        weights = balanced_class_weight(y, classes)
-        fit(self._model, batches, int(self._params["epochs"]), weights, limits, on_epoch, epoch)
+        return fit(
+            self._model,
+            batches,
+            int(self._params["epochs"]),
+            balanced_class_weight(y, classes),
+            limits,
+            on_epoch,
+            epoch,
+            self._schedule if shorten else None,
+        )
 
     def milestone(self, logits: Sequence[Sequence[Floats]], epochs: int) -> Milestone:
         """Returns how far it has come after `epochs` of a fold, and goes on from there."""
@@ -149,10 +165,12 @@ class FineTuning:
     def _restart(self, steps_per_epoch: int) -> None:
         _assign(self._classifier.weights, self._start)
         if self._optimizer_start is None:
-            compile_model(self._model, self._params, steps_per_epoch)
+            self._schedule = compile_model(self._model, self._params, steps_per_epoch)
             self._model.optimizer.build(self._model.trainable_variables)
             self._optimizer_start = _values(self._model.optimizer.variables)
         _assign(self._model.optimizer.variables, self._optimizer_start)
+        # An earlier fold may have been cut short, and the later ones with it.
+        self._schedule.restart(int(self._params["epochs"]) * steps_per_epoch)
 
 
 def unfreeze(backbone: Backbone, network: keras.Model, share: float) -> None:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from automl.training.batches import Batches
+    from automl.training.squeezing import SqueezableSchedule
 
 MOMENTUM = 0.9
 WEIGHT_DECAY = {"sgd": 1e-4, "adamw": 1e-2}
@@ -24,11 +25,21 @@ WEIGHT_DECAY = {"sgd": 1e-4, "adamw": 1e-2}
 EpochReport = Callable[[int, Mapping[str, float]], None]
 
 
-def compile_model(model: keras.Model, params: Mapping[str, Any], steps_per_epoch: int) -> None:
-    """Compiles `model`, from inputs to logits, with the trial's optimizer and schedule."""
+def compile_model(
+    model: keras.Model, params: Mapping[str, Any], steps_per_epoch: int
+) -> SqueezableSchedule:
+    """Compiles `model`, from inputs to logits, with the trial's optimizer.
+
+    Returns:
+        The trial's schedule, which the optimizer follows.
+    """
     import keras
 
-    rate = learning_rate(params["schedule"], params["lr"], int(params["epochs"]), steps_per_epoch)
+    from automl.training.squeezing import SqueezableSchedule
+
+    epochs = int(params["epochs"])
+    plan = learning_rate(params["schedule"], params["lr"], epochs, steps_per_epoch)
+    rate = SqueezableSchedule(plan, epochs * steps_per_epoch)
     name = params["optimizer"]
     decay = WEIGHT_DECAY.get(name, 0.0)
     if name == "sgd":
@@ -43,6 +54,7 @@ def compile_model(model: keras.Model, params: Mapping[str, Any], steps_per_epoch
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
+    return rate
 
 
 def fit(
@@ -53,14 +65,21 @@ def fit(
     limits: Limits,
     on_epoch: EpochReport = lambda epoch, logs: None,
     first: int = 0,
-) -> None:
+    schedule: SqueezableSchedule | None = None,
+) -> int:
     """Trains a compiled model for `epochs` epochs.
 
     Args:
         epochs: In all, with those before `first`.
-        limits: A training that will not end by its deadline is given up as soon as that shows.
+        limits: What it must keep to.
         on_epoch: Called after each epoch with its number from 0, and Keras' logs.
         first: The epoch to begin with, where others were trained before.
+        schedule: The optimizer's. With it, a training that will not end by its deadline is cut
+            short after an epoch at least; without it, it is given up as soon as that shows.
+
+    Returns:
+        The epochs that it was trained for, with those before `first`; of the last one it may be
+        a part.
 
     Raises:
         TrialError: If the loss is no number.
@@ -70,13 +89,16 @@ def fit(
     import keras
 
     begun = time.monotonic()
-    steps = (epochs - first) * batches.num_batches
 
-    class Limits(keras.callbacks.Callback):  # type: ignore[misc]
+    class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         compiled_at = begun
+        last, done = epochs, first
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            limits.check()
+            if schedule is None or self.done == 0 or time.monotonic() < limits.deadline:
+                limits.check()
+            else:
+                self.model.stop_training = True
             if self.compiled_at == begun:  # the first step also compiles
                 self.compiled_at = time.monotonic()
             loss = (logs or {}).get("loss", 0.0)
@@ -86,16 +108,28 @@ def fit(
                 )
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
+            self.done = epoch + 1
             on_epoch(epoch, {name: float(value) for name, value in (logs or {}).items()})
-            now, done = time.monotonic(), (epoch + 1 - first) * batches.num_batches
-            left = (steps - done) * (now - self.compiled_at) / max(1, done - 1)
-            given, needed = limits.deadline - begun, now - begun + left
-            if epoch + 1 < epochs and needed > 1.1 * given:
-                raise TrialDeadlineError(
-                    f"expected to end within {given:.1f} s, found that it takes about "
-                    f"{needed:.1f} s; give the search a larger budget."
-                )
+            now, trained = time.monotonic(), (self.done - first) * batches.num_batches - 1
+            each = batches.num_batches * (now - self.compiled_at) / max(1, trained)
+            left = self.last - self.done
+            if left > 0 and now + left * each > limits.deadline + 0.1 * (limits.deadline - begun):
+                if schedule is None:
+                    raise TrialDeadlineError(
+                        f"expected to end within {limits.deadline - begun:.1f} s, found that it "
+                        f"takes about {now + left * each - begun:.1f} s; give the search a larger "
+                        f"budget."
+                    )
+                self._shorten(schedule, max(0, int((limits.deadline - now) / each)))
+            self.model.stop_training = self.done >= self.last
 
+        def _shorten(self, schedule: SqueezableSchedule, left: int) -> None:
+            self.last = self.done + left
+            if left:
+                steps = batches.num_batches
+                schedule.end_at(self.done * steps, self.last * steps)
+
+    watch = Watch()
     model.fit(
         batches,
         epochs=epochs,
@@ -103,8 +137,9 @@ def fit(
         class_weight=dict(class_weight),
         shuffle=False,
         verbose=0,
-        callbacks=[Limits()],
+        callbacks=[watch],
     )
+    return watch.done
 
 
 def balanced_class_weight(y: NDArray[np.int64], classes: int) -> dict[int, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ class Limits:
 
     deadline: float = float("inf")
     cancelled: Callable[[], bool] = lambda: False
+
+    def shared_by(self, tasks: int) -> Limits:
+        """Returns the limits of the first of several tasks that take about as long."""
+        now = time.monotonic()
+        return dataclasses.replace(self, deadline=now + (self.deadline - now) / tasks)
 
     def check(self) -> None:
         """Raises an error if the trial must end.

@@ -339,7 +339,9 @@ class Trial:
                 if folder:
                     tuning.milestone(logits, epoch + 1).save(folder)
 
-            self._tune(tuning, train, features, on_epoch, begun)
+            limits = self._limits.shared_by(len(folds) - number)
+            # The further folds are trained for as long as the first, or less long.
+            self.params["epochs"] = self._tune(tuning, train, features, on_epoch, begun, limits)
             begun = None
             if isinstance(self._head, EstimatorHead):
                 values = tuning.features(np.arange(len(data.rows)))
@@ -419,7 +421,13 @@ class Trial:
         features: Features | None,
         on_epoch: EpochReport,
         begun: Milestone | None = None,
-    ) -> None:
+        limits: Limits | None = None,
+    ) -> int:
+        """Trains the network from a fitted head on, within `limits` where they may cut it short.
+
+        Returns:
+            The epochs that it was trained for.
+        """
         data = self.data
         start = None
         if features is not None and begun is None:
@@ -433,14 +441,15 @@ class Trial:
                 data.seed,
                 self._limits,
             )[0]
-        tuning.run(
+        return tuning.run(
             positions,
             data.y[positions],
             data.classes,
             start,
-            self._limits,
+            limits or self._limits,
             on_epoch,
             begun,
+            shorten=limits is not None,
         )
 
 
@@ -468,16 +477,19 @@ class _Validation:
     ) -> None:
         self._tuning, self._y, self._positions = tuning, y[positions], positions
         self._reports = reports
+        self._last: Floats | None = None
 
     def logits(self) -> Floats:
-        return self._tuning.logits(self._positions)
+        """Returns the logits after the last epoch."""
+        return self._tuning.logits(self._positions) if self._last is None else self._last
 
     def on_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
         if self._reports is None:
             return
         from scipy.special import log_softmax
 
-        y, values = self._y, self.logits()
+        y = self._y
+        values = self._last = self._tuning.logits(self._positions)
         picked = log_softmax(values.astype(np.float64), axis=1)[np.arange(len(y)), y]
         self._reports.on_epoch(
             epoch,

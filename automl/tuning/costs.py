@@ -27,7 +27,7 @@ VARYING_SECONDS = 4e-3
 TELLING_GMACS = 0.01
 """Networks smaller than this spend their time elsewhere and say nothing about others."""
 
-TRAINING_FACTOR = {0.25: 1.0, 0.5: 2.0, 1.0: 7.0}
+TRAINING_FACTOR = {0.25: 1.5, 0.5: 3.0, 1.0: 7.0}
 """A training step, from a cut where there is one, in frozen passes, by the share of blocks."""
 
 SCRATCH_FACTOR = 1.5

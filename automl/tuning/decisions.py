@@ -100,7 +100,8 @@ class Decisions:
         if event["status"] == "unfit" and self._oracle.max_trials:
             self._oracle.max_trials += 1  # it was measured, and not tried
         if event["status"] == "completed":
-            self._costs.learn(values, _result(event))
+            # The trial itself chooses some values, and may have been cut short.
+            self._costs.learn({**values, **event["hyperparameters"]}, _result(event))
         self._end(trial, event["score"], event["error"])
 
     def replay(self, event: Mapping[str, Any]) -> None:

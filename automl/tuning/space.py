@@ -40,7 +40,7 @@ VIEWS = (1, 5)
 # Epochs to choose from, and (least, most, default) peak rates by optimizer.
 _Training = tuple[Sequence[int], Mapping[str, tuple[float, float, float]]]
 FINE_TUNING: _Training = (
-    [15, 8, 5, 3, 30],
+    [15, 8, 5, 3, 2, 30],
     {"adamw": (1e-5, 3e-3, 3e-4), "sgd": (1e-3, 1e-1, 1e-2)},
 )
 SCRATCH: _Training = ([15, 8, 30, 60], {"adamw": (3e-4, 1e-2, 3e-3), "sgd": (1e-2, 0.5, 0.1)})

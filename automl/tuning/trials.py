@@ -158,6 +158,7 @@ class Trials:
                 error=None,
                 **self._measurements(values),
             )
+            self._tell_if_cut_short(name, values, result.params)
         shutil.rmtree(progress, ignore_errors=True)
         self._drop_checkpoints()
 
@@ -215,6 +216,19 @@ class Trials:
             seconds = round(driver.elapsed() - begun, 3)
             driver.log("trial_finished", trial=name, seconds=seconds, **fields)
             driver.turn.notify_all()
+
+    def _tell_if_cut_short(
+        self, name: str, asked: Mapping[str, Any], done: Mapping[str, Any]
+    ) -> None:
+        """Says that a trial has not been trained for as long as the user wants trials to be."""
+        if "epochs" not in self._settings.pins or done.get("epochs") == asked.get("epochs"):
+            return
+        with self._driver.turn:
+            self._driver.log(
+                "note",
+                text=f"Trial {int(name) + 1} was trained for {done['epochs']} of "
+                f"{asked['epochs']} epochs, as more would not have ended within the budget.",
+            )
 
     def _stopped(self) -> bool:
         return self._broken or self._interrupted()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -38,12 +39,13 @@ EXCHANGED = 0.25
 """How much of a fusion's relief is expected of another partner where there is one."""
 
 SPARED = 0.8
-"""The share of the largest relief within reach that an extra has to leave within reach.
+"""The share of the largest relief within reach that a trial of less has to leave within reach.
 
-What is joined to a frozen network does nothing for the fine-tuned one, so that the time is better
-kept for that."""
+What is joined to a frozen network does nothing for the fine-tuned one, and neither does another
+resolution or head: with little time, it is better kept for fine-tuning."""
 
 RECIPES: Sequence[tuple[float, Values]] = (
+    (0.6, {"unfreeze": 0.25, "augmentation": "none", "lr": 1e-3, "epochs": 2}),
     (0.7, {"unfreeze": 0.25, "augmentation": "none", "lr": 1e-3, "epochs": 3}),
     (0.8, {"unfreeze": 0.25, "augmentation": "none", "lr": 1e-3, "epochs": 5}),
     (0.9, {"unfreeze": 0.25, "augmentation": "flip-crop", "lr": 1e-3, "epochs": 8}),
@@ -56,6 +58,10 @@ RECIPES: Sequence[tuple[float, Values]] = (
 )
 """Fine-tuning that usually does well, with AdamW on a cosine schedule, and how much of a
 fine-tuning's relief each is expected to give."""
+
+SURELY = 0.8
+"""The share of the time left in which fine-tuning has to fit as predicted before anything has been
+measured, to fit then."""
 
 OVERHEAD = 0.1
 """Seconds that a trial costs whatever it does."""
@@ -148,35 +154,38 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
             for values in [network, *sorted(same, key=lambda each: -each["resolution"])]:
                 tuned = self._complete({**values, "head": "linear", **RECIPES[0][1]})
                 smaller = values["resolution"] <= network["resolution"]
-                if smaller and self._context.cost(tuned) <= self._context.seconds_left(tuned):
+                left = self._context.seconds_left(tuned)
+                if smaller and self._context.cost(tuned) <= SURELY * left:
                     yield values
             yield network
 
     def _ranked(
         self, points: Sequence[Values], preferred: Sequence[Values], reliefs: Mapping[str, float]
     ) -> list[_Candidate]:
-        """Returns candidates by relief a second, less the extras that would cost a larger one."""
+        """Returns candidates by relief a second, less those that would cost a larger relief."""
         found = [*self._weighed(points, preferred), *self._extras()]
+        found = [each for each in found if not self._duplicate(each.values)]
         costs = {id(each): self._context.cost(each.values) for each in found}
+        left = {id(each): self._context.seconds_left(each.values) for each in found}
         found.sort(key=lambda each: -each.relief(reliefs) / (OVERHEAD + costs[id(each)]))
-        left = {
-            id(each): self._context.seconds_left(each.values)
-            for each in found
-            if each.kind not in EXTRAS and not self._duplicate(each.values)
-        }
 
-        def within_reach(spent: float) -> float:
-            """Returns the largest relief that is affordable once seconds are spent."""
-            possible = [e for e in found if id(e) in left and costs[id(e)] <= left[id(e)] - spent]
-            return max((each.relief(reliefs) for each in possible), default=0.0)
+        def largest_within(seconds: float, reserved: float = math.inf) -> float:
+            """Returns the largest relief to be had once `seconds` are spent."""
+            possible = [
+                each.relief(reliefs)
+                for each in found
+                if costs[id(each)] <= min(left[id(each)], reserved) - seconds
+            ]
+            return max(possible, default=0.0)
 
-        largest = within_reach(0.0)
+        enough = SPARED * largest_within(0.0)
 
-        def crowds_out(extra: _Candidate) -> bool:
-            lost = within_reach(costs[id(extra)]) < SPARED * largest
-            return lost and extra.relief(reliefs) < largest
+        def crowds_out(each: _Candidate) -> bool:
+            # If it turns out to be the best, its own last fit and export are what is set aside.
+            after = largest_within(costs[id(each)], left[id(each)])
+            return max(after, each.relief(reliefs)) < enough
 
-        return [each for each in found if each.kind not in EXTRAS or not crowds_out(each)]
+        return [each for each in found if not crowds_out(each)]
 
     def _extras(self) -> Iterator[_Candidate]:
         """Yields the best frozen networks, each joined by one thing more."""
@@ -219,7 +228,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
             for values in points:
                 if _family(values) != _family(network) or values["unfreeze"] > 0:
                     continue  # the recipes are for what has been trained before
-                size = values["resolution"] / network["preferred"]
+                size = values["resolution"] / network["resolution"]
                 for promise, recipe in RECIPES:
                     tuned = self._complete({**values, "head": "linear", **recipe})
                     if tuned["unfreeze"] > 0:
@@ -248,16 +257,11 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         return [t for t in ended if t.status == "COMPLETED" and t.score is not None]
 
     def _best_networks(self) -> list[Values]:
-        """Returns backbone, depth and preferred resolution of the best completed trials."""
-        points = self._points({"unfreeze": 0.0, "head": "logistic"})
-        preferred = {_family(each): each["resolution"] for each in self._preferred(points)}
-        ranked = sorted(self._completed(), key=lambda trial: -trial.score)
+        """Returns backbone, depth and resolution of the best completed trials."""
         networks: dict[tuple[Any, ...], Values] = {}
-        for trial in ranked:
+        for trial in sorted(self._completed(), key=lambda trial: -trial.score):
             values = trial.hyperparameters.values
-            network = {name: values[name] for name in BRANCHES}
-            usual = preferred.get(_family(values), values["resolution"])
-            networks.setdefault(_family(values), {**network, "preferred": usual})
+            networks.setdefault(_family(values), {name: values[name] for name in BRANCHES})
         return list(networks.values())[:REFINED]
 
     def _points(self, given: Mapping[str, Any]) -> list[Values]:

@@ -179,6 +179,27 @@ def test_more_than_the_time_left(make_data):
         Trial(params, make_data(), Limits(time.monotonic() + 1.0)).judge()
 
 
+class Nearing(Limits):
+    """A deadline that is far away while a step is compiled, and comes near after an epoch."""
+
+    def shared_by(self, tasks):
+        return self
+
+    def on_epoch(self, number, logs):
+        if number == 0:
+            object.__setattr__(self, "deadline", time.monotonic() + 0.5)
+
+
+def test_fine_tuning_that_has_not_the_time_is_cut_short(make_data):
+    limits = Nearing()
+    reports = Reports(on_epoch=limits.on_epoch)
+    trial = Trial({**TUNED, "epochs": 1_000_000}, make_data(folds=1), limits, reports)
+    result = trial.judge()
+    assert 1 <= result.params["epochs"] < 1_000_000
+    assert result.score > 0.25  # chance
+    assert trial.as_judged(result.temperature) is not None
+
+
 def test_cancelled_while_it_trains(make_data):
     epochs = []
     limits = Limits(cancelled=lambda: len(epochs) > 1)
