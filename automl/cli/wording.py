@@ -41,4 +41,6 @@ def configuration(values: Mapping[str, Any]) -> str:
         parts.append(f"{values['views']} views")
     if values.get("mirror") == "yes":
         parts.append("mirrored")
+    if float(values.get("share", 1)) < 1:
+        parts.append(f"{100 * float(values['share']):.0f} % of the images")
     return ", ".join(parts)

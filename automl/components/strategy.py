@@ -27,6 +27,7 @@ class StrategyContext:
         affordable: Whether a trial with the given values, and the winner's last fit, will end
             inside the budget.
         seconds_left: How long a trial with the given values may take for that.
+        images: Training images.
     """
 
     space: keras_tuner.HyperParameters
@@ -35,6 +36,7 @@ class StrategyContext:
     cost: Callable[[Mapping[str, Any]], float]
     affordable: Callable[[Mapping[str, Any]], bool]
     seconds_left: Callable[[Mapping[str, Any]], float] = lambda values: float("inf")
+    images: int = 0
 
 
 class Strategy(abc.ABC):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from automl.cache import Cache
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
     Rows = NDArray[np.int64]
+
+RARE = 20
+"""Images that a class has in any sample of the training images, where there are as many."""
 
 
 @dataclass(frozen=True)
@@ -38,3 +42,24 @@ class TrainingData:
     folds: Sequence[tuple[Rows, Rows]]
     cache: Cache
     seed: int
+
+    def sampled(self, share: float) -> TrainingData:
+        """Returns a share (0..1) of the images of each class, in the same folds.
+
+        What is in a smaller sample is in a larger one, too.
+        """
+        if share >= 1:
+            return self
+        generator = np.random.default_rng(self.seed)
+        kept = np.zeros(len(self.rows), bool)
+        for number in range(self.classes):
+            members = generator.permutation(np.flatnonzero(self.y == number))
+            kept[members[: max(RARE, round(share * len(members)))]] = True
+        new = np.cumsum(kept) - 1
+        folds = [tuple(new[part[kept[part]]] for part in fold) for fold in self.folds]
+        return replace(
+            self,
+            rows=self.rows[kept],
+            y=self.y[kept],
+            folds=[(train, validation) for train, validation in folds if len(validation)],
+        )

@@ -49,10 +49,11 @@ STEP_SECONDS = 4e-3
 
 
 class _Pass(NamedTuple):
-    """All training images through one network: as they are, or all but the first of `views`."""
+    """Images through one network: as they are, or all but the first of their `views`."""
 
     network: Network
     resolution: int
+    images: int
     views: int
     mirrored: bool
 
@@ -156,6 +157,10 @@ class CostModel:
         else:
             self._head[self._head_key(values)] = result.fold_seconds / self._head_work(values)
 
+    def _images(self, values: Mapping[str, Any]) -> int:
+        """Returns the training images that a configuration takes."""
+        return max(1, round(float(values.get("share", 1)) * self.images))
+
     def _family(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
         return values["backbone"], values["depth"]
 
@@ -168,7 +173,7 @@ class CostModel:
             return []
         made = Composition.of(values)
         return [
-            _Pass(network, made.resolution, views, mirrored)
+            _Pass(network, made.resolution, self._images(values), views, mirrored)
             for network in made.networks
             for views in sorted({1, _views(values)})
             for mirrored in ([False, True] if made.mirrored else [False])
@@ -185,7 +190,7 @@ class CostModel:
         for each in missing:
             image = self._pass_seconds(each.network, each.resolution)
             image += VARYING_SECONDS if each.views > 1 else 0.0
-            seconds += self.images * each.runs * image
+            seconds += each.images * each.runs * image
         return seconds
 
     def _pass_seconds(self, network: Network, side: int) -> float:
@@ -200,13 +205,15 @@ class CostModel:
         if any(each.views > 1 for each in passes):
             return
         work = sum(each.network.cost(each.resolution) for each in passes)
-        seconds = max(0.0, result.features_seconds / self.images - len(passes) * IMAGE_SECONDS)
+        each_image = result.features_seconds / passes[0].images
+        seconds = max(0.0, each_image - len(passes) * IMAGE_SECONDS)
         for each in passes:
             if each.network.cost(each.resolution) >= TELLING_GMACS:
                 self._pace[each.network.backbone, each.network.depth] = seconds / work
 
     def _activation(self, values: Mapping[str, Any]) -> tuple[Any, ...]:
-        return *self._network(values), values["unfreeze"], values.get("augmentation")
+        below = values["unfreeze"], values.get("augmentation"), self._images(values)
+        return *self._network(values), *below
 
     def _starts_frozen(self, values: Mapping[str, Any]) -> bool:
         return float(values["unfreeze"]) == 0 or self._is_pretrained(values)
@@ -243,7 +250,7 @@ class CostModel:
         if self._activation(values) in self._activated:
             return 0.0
         views = 1 if values.get("augmentation") == "none" else VIEWS
-        passes = views * self.images * self.image_seconds(values)
+        passes = views * self._images(values) * self.image_seconds(values)
         return self._build_seconds(values) + (1 - 0.5 * share) * passes
 
     def _head_seconds(self, values: Mapping[str, Any]) -> float:
@@ -260,7 +267,7 @@ class CostModel:
 
     def _head_work(self, values: Mapping[str, Any]) -> float:
         """Returns what fitting a head's seconds are in proportion to: steps, or images."""
-        images = self.images * _views(values)
+        images = self._images(values) * _views(values)
         if not self._is_layered(values):
             return images * len(Composition.of(values).networks)
         return int(values["epochs"]) * max(1.0, images / int(values["batch_size"]))
@@ -274,7 +281,8 @@ class CostModel:
             factor = TRAINING_FACTOR.get(float(values["unfreeze"]), 7.0)
         others = [v for key, v in self._training.items() if key[0] == values["backbone"]]
         measured = self._training.get(self._family(values), max(others, default=1.0))
-        return int(values["epochs"]) * self.images * self.image_seconds(values) * factor * measured
+        trained = int(values["epochs"]) * self._images(values)
+        return trained * self.image_seconds(values) * factor * measured
 
 
 def _views(values: Mapping[str, Any]) -> int:

@@ -60,6 +60,7 @@ class Decisions:
                 costs.trial_seconds,
                 lambda values: self._affordable(values),
                 lambda values: self.seconds_left(values, self._elapsed),
+                costs.images,
             )
         )
         _keep_in_memory(self._oracle)

@@ -148,6 +148,11 @@ def build_space(
     for head in manager.heads:
         with hp.conditional_scope("head", [head.name]):
             head.declare(hp)
+    if hp.Choice("share", [1.0]) > 1:
+        raise UsageError(
+            f"expected share to be a share from 0 to 1 of the training images, found "
+            f"{pins['share']!r}; correct it."
+        )
     candidates = _with_company(candidates, hp.pins)
     partners = [
         f"{each.backbone.name} {depth}"

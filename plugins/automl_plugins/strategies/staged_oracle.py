@@ -21,6 +21,7 @@ RELIEF = {
     "network": 0.2,
     "tune": 0.5,
     "scratch": 0.5,
+    "share": 0.1,
     "head": 0.03,
     "resolution": 0.05,
     "fusion": 0.2,
@@ -29,11 +30,20 @@ RELIEF = {
 }
 """The share of the best error so far that a kind of trial is expected to take away, until this
 run has shown its own. Kinds: another frozen network, fine-tuning of one, a network trained from
-scratch, another head, another resolution; and, of the error of the frozen network that it joins,
-another network beside it, views, the mirrored picture."""
+scratch, another head, another resolution; of the error on a sample, more of the images; and of
+the error of the frozen network that it joins, another network, views, the mirrored picture."""
 
 EXTRAS: Mapping[str, Any] = {"fusion": "none", "views": 1, "mirror": "no"}
 """What a frozen network may be joined by, each with the value that adds nothing."""
+
+SAMPLES = (1 / 16, 1 / 4)
+"""Shares of the training images that networks are compared on before they get all of them."""
+
+FEWEST = 2000
+"""Images in the smallest sample that tells networks apart."""
+
+QUICK = 0.03
+"""The share of the time left up to which a network is judged on all images at once."""
 
 EXCHANGED = 0.25
 """How much of a fusion's relief is expected of another partner where there is one."""
@@ -101,8 +111,9 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
     """Chooses trials by the expected relief from error per second.
 
     It begins with the cheapest network, frozen, at the largest resolution at which the budget
-    also lets it be fine-tuned. From then on, every candidate is weighed: what its kind took
-    from the best error so far in this run (or usually takes), over what it is predicted to
+    also lets it be fine-tuned; where images are many, networks are compared on samples of them
+    first, and the better ones on more. From then on, every candidate is weighed: what its kind
+    took from the best error so far in this run (or usually takes), over what it is predicted to
     cost. Once the list is exhausted, it draws at random from the whole space.
 
     Each answer follows from the trials that ended before it, so that a replay of the same
@@ -117,6 +128,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
             seed=context.seed + 1,  # Keras Tuner takes 0 for no seed
         )
         self._context = context
+        self._all = float(context.space.get("share"))
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Returns the next trial's values, as Keras Tuner asks for them."""
@@ -156,8 +168,17 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
                 smaller = values["resolution"] <= network["resolution"]
                 left = self._context.seconds_left(tuned)
                 if smaller and self._context.cost(tuned) <= SURELY * left:
-                    yield values
-            yield network
+                    yield self._sampled(values, preferred)
+            yield self._sampled(network, preferred)
+
+    def _sampled(self, network: Values, preferred: Sequence[Values]) -> Values:
+        """Returns a network on the first rung of the images: all, where that costs little."""
+        others = [each for each in preferred if each["unfreeze"] == 0]
+        dear = self._context.cost(network) > QUICK * self._context.seconds_left(network)
+        if network["unfreeze"] > 0 or self._context.max_trials or len(others) < 2 or not dear:
+            return network
+        enough = [share for share in SAMPLES if share * self._context.images >= FEWEST]
+        return {**network, "share": min([*enough, network["share"]])}
 
     def _ranked(
         self, points: Sequence[Values], preferred: Sequence[Values], reliefs: Mapping[str, float]
@@ -189,7 +210,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
 
     def _extras(self) -> Iterator[_Candidate]:
         """Yields the best frozen networks, each joined by one thing more."""
-        frozen = _best_frozen(self._completed())
+        frozen = _best_frozen(self._completed(), self._all)
         best = max((trial.score for trial in self._completed()), default=0.0)
         for trial in sorted(frozen.values(), key=lambda trial: -trial.score)[:REFINED]:
             base = trial.hyperparameters.values
@@ -216,7 +237,8 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
                 for promise, recipe in SCRATCH_RECIPES:
                     yield _Candidate("scratch", promise, self._complete({**values, **recipe}))
             elif _family(values) not in tried:
-                yield _Candidate("network", 1.0, values)
+                yield _Candidate("network", 1.0, self._sampled(values, preferred))
+        yield from self._promotions()
         best = self._best_networks()
         for network in best:
             other = {**network, "unfreeze": 0.0, "head": "linear-svm"}
@@ -234,6 +256,21 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
                     if tuned["unfreeze"] > 0:
                         yield _Candidate("tune", promise * min(size, 1.1), tuned)
 
+    def _promotions(self) -> Iterator[_Candidate]:
+        """Yields the networks that were judged on a sample, on the next larger one."""
+        completed = self._completed()
+        best: dict[float, float] = {}
+        for trial in completed:
+            share = trial.hyperparameters.values["share"]
+            best[share] = max(trial.score, best.get(share, 0.0))
+        for trial in completed:
+            values = trial.hyperparameters.values
+            larger = [share for share in (*SAMPLES, self._all) if share > values["share"]]
+            if larger and self._all >= larger[0]:
+                # On one sample, networks are to one another about as they will be on all images.
+                error = (1 - trial.score) / max(1 - best[values["share"]], 1e-6)
+                yield _Candidate("share", 1.0, {**values, "share": larger[0]}, error)
+
     def _reliefs(self, preferred: Sequence[Values]) -> dict[str, float]:
         """Returns the relief to expect of each kind: the usual one, and this run's, averaged."""
         usual = {_family(values): values for values in preferred}
@@ -241,9 +278,12 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         error, tried, ended = None, set[tuple[Any, ...]](), self._completed()
         for number, trial in enumerate(ended):
             values, found = trial.hyperparameters.values, max(1 - trial.score, 1e-6)
-            base = _best_frozen(ended[:number]).get(_family(values))
+            base = _best_frozen(ended[:number], self._all).get(_family(values))
             if error is not None:
                 kind, before = _kind(values, usual, tried), error
+                smaller = [each for each in ended[:number] if _is_sample_of(each, values)]
+                if smaller:
+                    kind, before = "share", max(1 - smaller[-1].score, 1e-6)
                 extra = _added(values, base.hyperparameters.values) if base else None
                 if base and extra:
                     kind, before = extra, max(1 - base.score, 1e-6)
@@ -296,13 +336,20 @@ def _family(values: Mapping[str, Any]) -> tuple[Any, ...]:
     return values["backbone"], values["depth"]
 
 
-def _best_frozen(trials: Sequence[Any]) -> dict[tuple[Any, ...], Any]:
-    """Returns each network's best trial among those that extras can be joined to."""
+def _best_frozen(trials: Sequence[Any], share: float) -> dict[tuple[Any, ...], Any]:
+    """Returns each network's best trial on that share of the images, to join extras to."""
     best: dict[tuple[Any, ...], Any] = {}
     for trial in sorted(trials, key=lambda trial: -trial.score):
-        if EXTRAS.keys() & trial.hyperparameters.values.keys():
-            best.setdefault(_family(trial.hyperparameters.values), trial)
+        values = trial.hyperparameters.values
+        if EXTRAS.keys() & values.keys() and values["share"] == share:
+            best.setdefault(_family(values), trial)
     return best
+
+
+def _is_sample_of(trial: Any, values: Mapping[str, Any]) -> bool:
+    """Says whether a trial is the same as `values`, on fewer of the images."""
+    found = trial.hyperparameters.values
+    return found["share"] < values["share"] and {**found, "share": 1} == {**values, "share": 1}
 
 
 def _added(values: Mapping[str, Any], base: Mapping[str, Any]) -> str | None:

@@ -18,7 +18,7 @@ BACKBONES = ("pixels", "small-cnn", "efficientnet-lite")
 
 
 def cost(values):
-    gmacs = Composition.of(values).cost * values.get("views", 1)
+    gmacs = Composition.of(values).cost * values.get("views", 1) * values.get("share", 1)
     return gmacs * (100 if values["unfreeze"] > 0 else 1)
 
 
@@ -36,6 +36,7 @@ def search(
     limit=40,
     strategy="staged",
     seconds_left=lambda values: 1e9,
+    images=0,
 ):
     """Returns the values of the trials that the strategy makes, in order."""
     pins = pins or {}
@@ -47,7 +48,7 @@ def search(
         candidates.append(Candidate(MANAGER.backbones[name], wanted))
     space = build_space(MANAGER, candidates, pins, 32)
     oracle = MANAGER.strategies[strategy].oracle(
-        StrategyContext(space, trials, seed, cost, affordable, seconds_left)
+        StrategyContext(space, trials, seed, cost, affordable, seconds_left, images)
     )
     oracle.save = lambda: None
     oracle._save_trial = lambda trial: None
@@ -161,6 +162,44 @@ def test_a_small_budget_begins_at_a_resolution_that_it_can_tune_too():
     sides = [first(seconds) for seconds in (1e9, 40.0, 25.0, 0.0)]
     assert sides[0] == 224 == sides[-1]  # where nothing fits, the preferred one is tried
     assert sides[0] > sides[1] > sides[2]
+
+
+def samples(images=60_000, seconds=10.0, **options):
+    """Returns depth and share of the frozen trials of a network of three depths."""
+
+    def result(values):
+        return 0.5 + 0.1 * (values["depth"] == 1) + 0.05 * values["share"]
+
+    pins = {"backbone": "efficientnet-lite", "unfreeze": "0", "head": "logistic"}
+    made = search(
+        pins, result=result, seconds_left=lambda values: seconds, images=images, **options
+    )
+    return [(values["depth"], values["share"]) for values in made if not extras(values)]
+
+
+def test_networks_are_compared_on_samples_of_many_images():
+    made = samples()
+    assert sorted(made[:3]) == [(0, 1 / 16), (1, 1 / 16), (2, 1 / 16)]
+    assert made.index((1, 1 / 4)) < made.index((1, 1.0))
+    better, others = made.index((1, 1.0)), [(0, 1.0), (2, 1.0)]
+    assert all(better < made.index(each) for each in others if each in made)
+
+
+def test_of_fewer_images_samples_are_larger():
+    assert {share for _, share in samples(images=10_000)[:3]} == {1 / 4}
+
+
+@pytest.mark.parametrize(
+    "few", [{"images": 5_000}, {"seconds": 1e9}, {"trials": 5}], ids=lambda few: next(iter(few))
+)
+def test_where_all_images_cost_little_or_trials_are_counted_there_are_no_samples(few):
+    assert {share for _, share in samples(**few)} == {1.0}
+
+
+def test_a_pinned_share_is_kept():
+    made = search({"share": "0.25"}, images=60_000, seconds_left=lambda values: 10.0)
+    assert {values["share"] for values in made} <= {1 / 16, 0.25}
+    assert 0.25 in {values["share"] for values in made}
 
 
 def test_what_helped_in_this_run_is_preferred():
