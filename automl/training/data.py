@@ -19,6 +19,21 @@ RARE = 20
 """Images that a class has in any sample of the training images, where there are as many."""
 
 
+def sample(y: Rows, share: float, seed: int) -> NDArray[np.bool_]:
+    """Returns which images are in a sample; what is in a smaller one is in a larger one, too.
+
+    Args:
+        y: Class numbers `[N]`.
+        share: The share of each class, 0..1.
+        seed: 0 or more.
+    """
+    generator, kept = np.random.default_rng(seed), np.zeros(len(y), bool)
+    for number in np.unique(y):
+        members = generator.permutation(np.flatnonzero(y == number))
+        kept[members[: max(RARE, round(share * len(members)))]] = True
+    return kept
+
+
 @dataclass(frozen=True)
 class TrainingData:
     """The training images of a run, at one resolution.
@@ -44,17 +59,8 @@ class TrainingData:
     seed: int
 
     def sampled(self, share: float) -> TrainingData:
-        """Returns a share (0..1) of the images of each class, in the same folds.
-
-        What is in a smaller sample is in a larger one, too.
-        """
-        if share >= 1:
-            return self
-        generator = np.random.default_rng(self.seed)
-        kept = np.zeros(len(self.rows), bool)
-        for number in range(self.classes):
-            members = generator.permutation(np.flatnonzero(self.y == number))
-            kept[members[: max(RARE, round(share * len(members)))]] = True
+        """Returns a share (0..1) of the images of each class, in the same folds."""
+        kept = sample(self.y, share, self.seed)
         new = np.cumsum(kept) - 1
         folds = [tuple(new[part[kept[part]]] for part in fold) for fold in self.folds]
         return replace(

@@ -153,7 +153,7 @@ class Trial:
         """
         manager = plugin_manager()
         self.params = dict(params)
-        self.data = data.sampled(float(self.params.get("share", 1)))
+        self.data = data
         self._limits = limits or Limits()
         self._reports = reports or Reports()
         self._progress = progress

@@ -124,9 +124,12 @@ class CostModel:
 
     def finish_seconds(self, values: Mapping[str, Any], test_images: int) -> float:
         """Returns the seconds for the export, its proof, the evaluation and the report."""
-        restart = RESTART_SECONDS if self.workers > 1 else 0.0
-        passes = 1.3 * test_images * self.image_seconds(values)
-        return restart + self._export_seconds(values) + passes
+        seconds = self._export_seconds(values) + 1.3 * test_images * self.image_seconds(values)
+        if self.workers > 1:
+            seconds += RESTART_SECONDS
+        if float(values.get("share", 1)) < 1:  # all images are decoded, to have the held-out ones
+            seconds += self._decoding_seconds({**values, "share": 1})
+        return seconds
 
     def knows_decoding(self, side: int) -> bool:
         """Says whether images have been decoded to `side` pixels before."""
@@ -240,7 +243,8 @@ class CostModel:
     def _decoding_seconds(self, values: Mapping[str, Any]) -> float:
         if int(values["resolution"]) in self._decoded:
             return 0.0
-        return self.images * DECODING_SECONDS if self._decoding is None else self._decoding
+        each = DECODING_SECONDS if self._decoding is None else self._decoding / self.images
+        return self._images(values) * each
 
     def _activation_seconds(self, values: Mapping[str, Any]) -> float:
         """Running the blocks below a cut on every view of every image."""

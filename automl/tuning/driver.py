@@ -13,6 +13,7 @@ from automl.cache import Cache
 from automl.data.dataset import Dataset
 from automl.errors import SearchError, SearchInterrupted
 from automl.plugins import plugin_manager
+from automl.training.data import sample
 from automl.training.limits import TrialCancelledError
 from automl.training.trial import folds_to_train
 from automl.tuning.backends import EXPORT_BACKEND
@@ -147,15 +148,28 @@ class Driver:
         return needed <= self._settings.budget - self.elapsed()
 
     def training_data(
-        self, side: int, stopped: Callable[[], bool] = lambda: False
+        self,
+        values: Mapping[str, Any],
+        stopped: Callable[[], bool] = lambda: False,
+        held_out: bool = False,
     ) -> dict[str, Any]:
-        """Returns what a worker needs to train at `side`×`side` pixels.
+        """Returns what a worker needs to train a configuration.
+
+        Args:
+            values: The configuration.
+            stopped: Says whether the search was stopped.
+            held_out: Whether the pixels have to hold all images, also those that are held out.
 
         Raises:
             TrialCancelledError: If the search was stopped while images had to be decoded.
         """
-        prepared = self.prepared
-        total = len(prepared.images)
+        prepared, seed = self.prepared, self._settings.seed
+        side, share = int(values["resolution"]), float(values["share"])
+        rows = None
+        if share < 1 and not held_out and not self.costs.knows_decoding(side):
+            train = prepared.train
+            rows = train[sample(prepared.images.y[train], share, seed)]
+        total = len(prepared.images if rows is None else rows)
 
         def progress(done: int) -> None:
             if stopped():
@@ -164,14 +178,17 @@ class Driver:
 
         with self._decoding:
             begun = time.monotonic()
-            pixels = prepared.pixels(side, progress)
-        self._learn_decoding(side, begun)
+            pixels = prepared.pixels(side, progress, rows)
+        if rows is None:
+            self._learn_decoding(side, begun)
         return describe_training_data(
             self._journal.folder,
             pixels,
             len(prepared.images.labels),
             self._cache,
-            self._settings.seed,
+            seed,
+            share,
+            alone=rows is not None,
         )
 
     def gather(self) -> None:

@@ -76,7 +76,7 @@ class Finishing:
     def _make(self, winner: TrialRecord) -> tuple[Model, Evaluation]:
         self._require_tensorflow()
         folder = self._journal.folder / WINNER
-        data = self._driver.training_data(int(winner["hyperparameters"]["resolution"]))
+        data = self._driver.training_data(winner["hyperparameters"], held_out=True)
         reference = self._reference_rows()
         self._refit(winner, self._checkpoint(winner), folder, data, reference)
         # No second copy.

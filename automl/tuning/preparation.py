@@ -52,9 +52,12 @@ class Prepared:
     fingerprint: str
     cache: Cache
 
-    def pixels(self, side: int, progress: Callable[[int], None]) -> Pixels:
-        """Returns all images at `side`×`side`, decoded at the first call."""
-        return open_pixels(self.images, side, self.cache, progress)
+    def pixels(
+        self, side: int, progress: Callable[[int], None], rows: Rows | None = None
+    ) -> Pixels:
+        """Returns all images at `side`×`side`, or those of `rows`, decoded at the first call."""
+        images = self.images if rows is None else self.images.select(rows)
+        return open_pixels(images, side, self.cache, progress)
 
     def counts(self) -> dict[str, dict[str, int]]:
         """Returns images by part and class."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,10 +63,28 @@ def save_split(
 
 
 def describe_training_data(
-    folder: Path, pixels: Pixels, classes: int, cache: Cache, seed: int
+    folder: Path,
+    pixels: Pixels,
+    classes: int,
+    cache: Cache,
+    seed: int,
+    share: float = 1.0,
+    alone: bool = False,
 ) -> dict[str, Any]:
-    """Returns what a worker needs to load the data, as JSON values."""
+    """Returns what a worker needs to load the data, as JSON values.
+
+    Args:
+        folder: The run's folder.
+        pixels: The decoded images.
+        classes: The number of classes.
+        cache: Where features are kept.
+        seed: The run's seed.
+        share: The share of the training images that is used.
+        alone: Whether `pixels` are of those images alone.
+    """
     return {
+        "share": share,
+        "alone": alone,
         "split": str(folder / FILE),
         "pixels": str(pixels.path),
         "pixels_key": pixels.key,
@@ -82,7 +101,7 @@ def load_training_data(description: Mapping[str, Any]) -> TrainingData:
         count = sum(1 for name in split if name.startswith("train"))
         folds = [(split[f"train{i}"], split[f"validation{i}"]) for i in range(count)]
         rows, y = split["rows"], split["y"]
-    return TrainingData(
+    data = TrainingData(
         pixels=np.load(description["pixels"], mmap_mode="r"),
         pixels_key=description["pixels_key"],
         rows=rows,
@@ -92,3 +111,8 @@ def load_training_data(description: Mapping[str, Any]) -> TrainingData:
         cache=Cache(Path(cache["root"]), float(cache["since"]), int(cache["limit"])),
         seed=int(description["seed"]),
     )
+    if description["share"] < 1:
+        data = data.sampled(description["share"])
+    if description["alone"]:
+        data = dataclasses.replace(data, rows=np.arange(len(data.rows)))
+    return data

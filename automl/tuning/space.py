@@ -43,7 +43,7 @@ FINE_TUNING: _Training = (
     [15, 8, 5, 3, 2, 30],
     {"adamw": (1e-5, 3e-3, 3e-4), "sgd": (1e-3, 1e-1, 1e-2)},
 )
-SCRATCH: _Training = ([15, 8, 30, 60], {"adamw": (3e-4, 1e-2, 3e-3), "sgd": (1e-2, 0.5, 0.1)})
+SCRATCH: _Training = ([15, 8, 3, 30, 60], {"adamw": (3e-4, 1e-2, 3e-3), "sgd": (1e-2, 0.5, 0.1)})
 PROBING: _Training = ([50, 20, 100], {"adamw": (1e-4, 3e-2, 1e-3), "sgd": (1e-3, 0.3, 1e-2)})
 
 

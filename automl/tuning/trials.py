@@ -109,7 +109,7 @@ class Trials:
         progress = driver.progress(name)
         try:
             self._require_fit(worker, values)
-            data = driver.training_data(int(values["resolution"]), self._stopped)
+            data = driver.training_data(values, self._stopped)
             seconds = self._seconds_for(values)
             command = {
                 "do": "judge",

@@ -77,6 +77,7 @@ OVERHEAD = 0.1
 """Seconds that a trial costs whatever it does."""
 
 SCRATCH_RECIPES: Sequence[tuple[float, Values]] = (
+    (0.7, {"epochs": 3}),
     (0.9, {"epochs": 8}),
     (1.0, {"epochs": 15}),
     (1.0, {"epochs": 15, "augmentation": "flip-crop"}),
@@ -84,6 +85,9 @@ SCRATCH_RECIPES: Sequence[tuple[float, Values]] = (
     (1.1, {"epochs": 30, "augmentation": "flip-crop"}),
 )
 """The same for networks that are trained from random weights."""
+
+LEAST_SEEN = 20_000
+"""Images that a network trained from scratch has to see, an epoch of each, before it is one."""
 
 DRAWS = 20
 """Random draws before the space is taken to hold nothing more that is affordable."""
@@ -235,7 +239,9 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         for values in preferred:
             if values["unfreeze"] > 0:
                 for promise, recipe in SCRATCH_RECIPES:
-                    yield _Candidate("scratch", promise, self._complete({**values, **recipe}))
+                    made = self._complete({**values, **recipe})
+                    seen = made["epochs"] * (self._context.images or LEAST_SEEN)
+                    yield _Candidate("scratch", promise * min(1.0, seen / LEAST_SEEN), made)
             elif _family(values) not in tried:
                 yield _Candidate("network", 1.0, self._sampled(values, preferred))
         yield from self._promotions()

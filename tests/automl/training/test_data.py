@@ -59,7 +59,7 @@ def test_a_trial_on_a_sample_takes_that_many_images(make_data):
         "head": "logistic",
         "C": "path",
     }
-    trial = Trial({**params, "share": 0.8}, make_data())
+    trial = Trial(params, make_data().sampled(0.8))
     result = trial.judge()
     assert result.score > 0.8
     assert len(trial.data.rows) == pytest.approx(0.8 * 110, abs=3)
