@@ -2,7 +2,7 @@
 
 from automl.components.augmentation import Augmentation
 from automl.components.backbone import Backbone, Weights
-from automl.components.compute import Compute, Task, TaskHandle
+from automl.components.compute import Compute, Part, Task, TaskHandle
 from automl.components.head import AffineHead, EstimatorHead, FittedHead, Head, LayersHead
 from automl.components.observer import Observer, Watch
 from automl.components.runtime import Forward, LoadedModel, Precision, Runtime
@@ -27,6 +27,7 @@ __all__ = [
     "LayersHead",
     "LoadedModel",
     "Observer",
+    "Part",
     "Precision",
     "Runtime",
     "SearchProvider",

@@ -9,24 +9,37 @@ from pathlib import Path
 
 
 @dataclass(frozen=True)
+class Part:
+    """One of several tasks that run at a time and divide what there is to run on.
+
+    Attributes:
+        number: Which of them, from 0.
+        of: How many they are.
+    """
+
+    number: int = 0
+    of: int = 1
+
+
+@dataclass(frozen=True)
 class Task:
     """A command to run.
 
     Attributes:
         command: The program and its arguments.
-        log: The file that takes its standard output and error.
+        log: The file that takes its standard error, and its output unless `stdout` does.
         environment: Variables set on top of the current ones.
         stdin: A file descriptor that becomes its standard input; nothing is read by default.
-        pass_fds: File descriptors that the process inherits under the same numbers.
-        cpus: The numbers of the processor cores that it is confined to; none for all of them.
+        stdout: A file descriptor that takes its standard output.
+        part: Its part of cores and GPUs; `None` if it runs beside the tasks that have them.
     """
 
     command: Sequence[str]
     log: Path
     environment: Mapping[str, str] = field(default_factory=dict)
     stdin: int | None = None
-    pass_fds: Sequence[int] = ()
-    cpus: Sequence[int] = ()
+    stdout: int | None = None
+    part: Part | None = None
 
 
 class TaskHandle(abc.ABC):
@@ -56,4 +69,7 @@ class Compute(abc.ABC):
 
     @abc.abstractmethod
     def start(self, task: Task) -> TaskHandle:
-        """Starts `task` and returns at once."""
+        """Starts `task` and returns at once.
+
+        The task has copies of the file descriptors: the caller may close its own.
+        """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import time
@@ -15,7 +16,7 @@ _PATIENCE = 60.0
 
 
 def check_compute(compute: Compute) -> None:
-    """Runs three short tasks: one that ends well, one that fails, one that is cancelled.
+    """Runs four short tasks: one ends well, one fails, one is cancelled, one is a filter.
 
     Raises:
         AssertionError: With one sentence, if the contract is broken.
@@ -25,6 +26,7 @@ def check_compute(compute: Compute) -> None:
         _check_end(compute, Path(folder))
         _check_failure(compute, Path(folder))
         _check_cancel(compute, Path(folder))
+        _check_filter(compute, Path(folder))
 
 
 def _check_end(compute: Compute, folder: Path) -> None:
@@ -63,6 +65,31 @@ def _check_cancel(compute: Compute, folder: Path) -> None:
         status is not None and status != 0 and time.monotonic() - begun < _PATIENCE,
         f"expected {compute.name} to end a cancelled task with a status that is not 0, "
         f"found {status}.",
+    )
+
+
+def _check_filter(compute: Compute, folder: Path) -> None:
+    program = "import sys; print('aside', file=sys.stderr); print(sys.stdin.read().upper())"
+    read, stdin = os.pipe()
+    stdout, write = os.pipe()
+    task = Task([sys.executable, "-c", program], folder / "filter.log", {}, read, write)
+    handle = compute.start(task)
+    os.close(read)
+    os.close(write)
+    with os.fdopen(stdout, encoding="utf-8") as answers:
+        with os.fdopen(stdin, "w", encoding="utf-8") as questions:
+            questions.write("up")
+        answer = answers.read()
+    handle.wait(_PATIENCE)
+    expect(
+        answer == "UP\n",
+        f"expected {compute.name} to carry a task's standard input and output, found {answer!r} "
+        f"for 'UP\\n'.",
+    )
+    log = handle.log()
+    expect(
+        "aside" in log and "UP" not in log,
+        f"expected {compute.name} to log a filter's standard error and no more, found {log!r}.",
     )
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.cache import Cache
+from automl.components import Part
 from automl.data.dataset import Dataset
 from automl.errors import SearchError, SearchInterrupted, UsageError
 from automl.plugins import plugin_manager
@@ -23,7 +24,6 @@ from automl.tuning.run import Run, find_run, this_process
 from automl.tuning.run_data import load_images, save_images
 from automl.tuning.scratch import remove_scratch, sweep
 from automl.tuning.settings import SearchSettings, parse_duration, training_backend
-from automl.tuning.shares import share_out
 from automl.tuning.versions import library_versions
 from automl.tuning.worker_process import WorkerProcess
 from automl.workspace import Workspace, check_name
@@ -66,7 +66,7 @@ def search(
         max_latency_ms: The most milliseconds that one picture may take where it is deployed, as
             measured on this machine; networks that take longer are not trained.
         max_size_mb: The most million bytes of the SavedModel, likewise.
-        workers: How many trials run at a time, each on its share of the cores and on a GPU of its
+        workers: How many trials run at a time, each on its part of the cores and on a GPU of its
             own if there are enough.
         observe: Names of observers that watch, such as `"tensorboard"`.
         workspace: Where everything is kept; see `Workspace.find`.
@@ -213,12 +213,11 @@ def _work(
         name: manager.observers[name].watch(folder, workspace.root) for name in settings.observers
     }
     journal = Journal(folder, settings.began, progress, watches)
-    compute = manager.compute[settings.compute]
-    workers = [
-        WorkerProcess(compute, folder / f"worker{number or ''}.log", settings.backend, share)
-        for number, share in enumerate(share_out(settings.workers))
-    ]
+    compute, workers = manager.compute[settings.compute], list[WorkerProcess]()
     try:
+        for number in range(settings.workers):
+            log, part = folder / f"worker{number or ''}.log", Part(number, settings.workers)
+            workers.append(WorkerProcess(compute, log, settings.backend, part))
         with _interrupts() as interrupts:
             begin(journal)
             try:

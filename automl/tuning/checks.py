@@ -10,7 +10,7 @@ from automl.training.composition import ALONE, network_named
 from automl.tuning.backends import check_backends
 from automl.tuning.candidates import check_backbone_pins
 from automl.tuning.settings import SearchSettings, with_steps
-from automl.tuning.shares import memory_limit
+from automl.tuning.worker_memory import memory_limit
 
 
 def check_settings(manager: PluginManager, settings: SearchSettings) -> None:

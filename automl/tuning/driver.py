@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.cache import Cache
+from automl.components import Part
 from automl.data.dataset import Dataset
 from automl.errors import SearchError, SearchInterrupted
 from automl.plugins import plugin_manager
@@ -26,7 +27,6 @@ from automl.tuning.preparation import Prepared, prepare, typical_side
 from automl.tuning.run_data import describe_training_data, save_split
 from automl.tuning.scratch import CHECKPOINTS, PROGRESS
 from automl.tuning.settings import SearchSettings
-from automl.tuning.shares import Share
 from automl.tuning.space import build_space
 from automl.tuning.worker_process import WorkerProcess
 
@@ -192,11 +192,11 @@ class Driver:
         )
 
     def gather(self) -> None:
-        """Leaves one worker, with all of the machine; the trials are over."""
+        """Leaves one worker, with all that there is; the trials are over."""
         if len(self.workers) > 1:
             for worker in self.workers:
                 worker.close()
-            self.worker.share = Share()
+            self.worker.part = Part()
 
     @contextlib.contextmanager
     def exporter(self, worker: WorkerProcess) -> Iterator[WorkerProcess]:

@@ -1,8 +1,8 @@
 """The worker process: trains, refits and exports what the driver asks for, one at a time.
 
-It reads commands, one JSON object a line, from its standard input and answers on the file
-descriptor it is given. It ends when its standard input does, whatever it is doing, so that a
-driver that was killed leaves no orphan.
+It reads commands, one JSON object a line, from its standard input and answers on its standard
+output. It ends when its standard input does, whatever it is doing, so that a driver that was killed
+leaves no orphan.
 """
 
 from __future__ import annotations
@@ -202,10 +202,11 @@ def _first_line(error: BaseException) -> str:
 def main() -> None:
     """Starts the worker; see the module's text for what it reads and writes."""
     parser = argparse.ArgumentParser(description="A worker of `automl search`.")
-    parser.add_argument("--events-fd", type=int, required=True)
     parser.add_argument("--memory", type=int)
-    arguments = parser.parse_args()
-    Worker(arguments.events_fd, arguments.memory).run()
+    memory = parser.parse_args().memory
+    events = os.dup(1)
+    os.dup2(2, 1)  # what libraries print, those in C too, goes to the log and not between answers
+    Worker(events, memory).run()
 
 
 if __name__ == "__main__":

@@ -13,10 +13,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from automl.components import Compute, Task, TaskHandle
+from automl.components import Compute, Part, Task, TaskHandle
 from automl.errors import TrialError
 from automl.training.limits import TrialCancelledError, TrialDeadlineError
-from automl.tuning.shares import Share
+from automl.tuning.worker_memory import memory_limit
 
 POLL = 0.1
 """Seconds between looks at whether the search was stopped or the worker died."""
@@ -42,14 +42,12 @@ class WorkerProcess:
 
     Attributes:
         backend: The Keras backend it runs on.
-        share: What it gets of the machine when it is started next.
+        part: Its part of cores, GPUs and memory when it is started next.
     """
 
-    def __init__(
-        self, compute: Compute, log: Path, backend: str, share: Share | None = None
-    ) -> None:
+    def __init__(self, compute: Compute, log: Path, backend: str, part: Part | None = None) -> None:
         self._compute, self._log, self.backend = compute, log, backend
-        self.share = share or Share()
+        self.part = part
         self._handle: TaskHandle | None = None
         self._start()
 
@@ -122,21 +120,12 @@ class WorkerProcess:
             "TF_CPP_MIN_LOG_LEVEL": "2",
             "PYTHONUNBUFFERED": "1",
         }
-        if self.share.gpu is not None:
-            environment["CUDA_VISIBLE_DEVICES"] = self.share.gpu
-        command = [sys.executable, "-m", "automl.tuning.worker", "--events-fd", str(events)]
-        if self.share.memory is not None:
-            command += ["--memory", str(self.share.memory)]
+        command = [sys.executable, "-m", "automl.tuning.worker"]
+        if self.part is not None:
+            command += ["--memory", str(memory_limit(self.part.of))]
         try:
             self._handle = self._compute.start(
-                Task(
-                    command,
-                    self._log,
-                    environment,
-                    stdin=commands,
-                    pass_fds=(events,),
-                    cpus=self.share.cpus,
-                )
+                Task(command, self._log, environment, commands, events, self.part)
             )
         finally:
             os.close(commands)

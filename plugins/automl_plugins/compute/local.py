@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from automl.components import Compute, Task, TaskHandle
+from automl_plugins.compute.shares import share_of
 
 
 class LocalCompute(Compute):
@@ -23,14 +24,15 @@ class LocalCompute(Compute):
     def start(self, task: Task) -> TaskHandle:
         """Starts `task` and returns at once."""
         task.log.parent.mkdir(parents=True, exist_ok=True)
-        with task.log.open("ab") as log, _confined(task.cpus):
+        share = share_of(task.part)
+        devices = {} if share.gpu is None else {"CUDA_VISIBLE_DEVICES": share.gpu}
+        with task.log.open("ab") as log, _confined(share.cpus):
             process = subprocess.Popen(
                 list(task.command),
                 stdin=subprocess.DEVNULL if task.stdin is None else task.stdin,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **task.environment},
-                pass_fds=tuple(task.pass_fds),
+                stdout=log if task.stdout is None else task.stdout,
+                stderr=log,
+                env={**os.environ, **devices, **task.environment},
                 start_new_session=True,
             )
         return _Process(process, task.log)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 import sys
 from pathlib import Path
@@ -27,6 +28,7 @@ from automl.components import (
     Watch,
 )
 from automl.errors import DataError
+from automl.plugins import plugin_manager
 
 
 class MeanColour(Backbone):
@@ -401,6 +403,20 @@ class Pretending(Compute):
 def test_a_compute_that_runs_nothing_is_found_out():
     with pytest.raises(AssertionError, match="to report exit status 7, found 0"):
         testing.check_compute(Pretending())
+
+
+class Logging(Compute):
+    """Logs what should be answered."""
+
+    name = "logging"
+
+    def start(self, task: Task) -> TaskHandle:
+        return plugin_manager().compute["local"].start(dataclasses.replace(task, stdout=None))
+
+
+def test_a_compute_that_does_not_carry_the_output_is_found_out():
+    with pytest.raises(AssertionError, match="input and output, found '' for 'UP"):
+        testing.check_compute(Logging())
 
 
 class Counting(Watch):

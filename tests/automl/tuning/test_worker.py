@@ -22,17 +22,14 @@ class Conversation:
     """A worker, and what was said so far."""
 
     def __init__(self, log):
-        self._answers, events = os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "automl.tuning.worker", "--events-fd", str(events)],
+            [sys.executable, "-m", "automl.tuning.worker"],
             stdin=subprocess.PIPE,
-            stdout=log,
+            stdout=subprocess.PIPE,
             stderr=log,
-            pass_fds=(events,),
             env={**os.environ, "KERAS_BACKEND": "tensorflow"},
         )
-        os.close(events)
-        self._lines = os.fdopen(self._answers, "rb")
+        self._lines = self.process.stdout
 
     def say(self, **command):
         self.process.stdin.write(json.dumps(command).encode() + b"\n")

@@ -21,7 +21,8 @@ LOCAL = plugin_manager().compute["local"]
 
 PROGRAM = """
 import json, os, signal, sys, time
-events = os.fdopen(int(sys.argv[sys.argv.index("--events-fd") + 1]), "w")
+events = os.fdopen(os.dup(1), "w")
+os.dup2(2, 1)
 def send(event, **fields):
     events.write(json.dumps({"event": event, **fields}) + chr(10))
     events.flush()
@@ -52,12 +53,12 @@ for line in sys.stdin:
 
 
 class Quick(Compute):
-    """Starts `PROGRAM` where the real worker would start, with the same arguments."""
+    """Starts `PROGRAM` where the real worker would start."""
 
     name = "quick"
 
     def start(self, task):
-        command = [sys.executable, "-S", "-c", PROGRAM, *task.command[3:]]
+        command = [sys.executable, "-S", "-c", PROGRAM]
         return LOCAL.start(type(task)(**{**vars(task), "command": command}))
 
 
