@@ -50,6 +50,8 @@ EFFICIENTNET_LITE = [
 
 MLFLOW = ["mlflow-skinny>=3.17"]
 
+RAY = ["ray>=2.60"]
+
 TEST = [
     "hypothesis>=6.170",
     "import-linter>=2.16",
@@ -89,7 +91,12 @@ setup(
         "": ["py.typed", "*.html", "*.css", "*.js"],
     },
     install_requires=CORE,
-    extras_require={"efficientnet-lite": EFFICIENTNET_LITE, "mlflow": MLFLOW, "test": TEST},
+    extras_require={
+        "efficientnet-lite": EFFICIENTNET_LITE,
+        "mlflow": MLFLOW,
+        "ray": RAY,
+        "test": TEST,
+    },
     entry_points={
         "console_scripts": [
             "automl = automl.cli.main:main",

@@ -33,6 +33,13 @@ from automl.errors import UsageError
 )
 @click.option("--strategy", default="staged", show_default=True, help="How trials are chosen.")
 @click.option(
+    "--compute",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="Where trials run: local, or ray for a Ray cluster.",
+)
+@click.option(
     "--max-latency-ms",
     type=click.FloatRange(min=0, min_open=True),
     metavar="MS",
@@ -109,6 +116,7 @@ def run(
     seed: int = 0,
     pairs: Sequence[str] = (),
     strategy: str = "staged",
+    compute: str = "local",
     observe: Sequence[str] = (),
     max_latency_ms: float | None = None,
     max_size_mb: float | None = None,
@@ -126,6 +134,7 @@ def run(
         seed=seed,
         pins=parse_pins(pairs),
         strategy=strategy,
+        compute=compute,
         backend=training_backend(),
         observers=list(dict.fromkeys(observe)),
         max_latency_ms=max_latency_ms,

@@ -63,9 +63,22 @@ class TaskHandle(abc.ABC):
 
 
 class Compute(abc.ABC):
-    """Runs tasks somewhere."""
+    """Runs tasks somewhere: on this machine, or on others that have its files at the same paths."""
 
     name: str
+
+    def check(self) -> None:  # noqa: B027 - most can run tasks anywhere
+        """Checks, before anything is begun, that tasks can be run.
+
+        Raises:
+            UsageError: If not, such as for a package that is not installed.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most hold nothing
+        """Lets go of what it holds beside tasks; called when a search is over.
+
+        Another search of the same process may go on, and `start` may be called again.
+        """
 
     @abc.abstractmethod
     def start(self, task: Task) -> TaskHandle:

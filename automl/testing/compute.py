@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import tempfile
@@ -20,9 +21,11 @@ def check_compute(compute: Compute) -> None:
 
     Raises:
         AssertionError: With one sentence, if the contract is broken.
+        UsageError: If tasks cannot be run here.
     """
     check_name(compute)
-    with tempfile.TemporaryDirectory() as folder:
+    compute.check()
+    with tempfile.TemporaryDirectory() as folder, contextlib.closing(compute):
         _check_end(compute, Path(folder))
         _check_failure(compute, Path(folder))
         _check_cancel(compute, Path(folder))

@@ -44,6 +44,7 @@ def search(
     seed: int = 0,
     fixed: Mapping[str, Any] | None = None,
     strategy: str = "staged",
+    compute: str = "local",
     observe: str | Sequence[str] = (),
     max_latency_ms: float | None = None,
     max_size_mb: float | None = None,
@@ -63,6 +64,7 @@ def search(
         seed: 0 or more; all randomness follows from it.
         fixed: Values by dimension, such as `{"backbone": "resnet", "depth": 18}`.
         strategy: How trials are chosen; see `automl plugins list`.
+        compute: Where they run: `"local"`, or `"ray"` for a Ray cluster.
         max_latency_ms: The most milliseconds that one picture may take where it is deployed, as
             measured on this machine; networks that take longer are not trained.
         max_size_mb: The most million bytes of the SavedModel, likewise.
@@ -101,6 +103,7 @@ def search(
         seed=seed,
         pins=pins,
         strategy=strategy,
+        compute=compute,
         backend=training_backend(),
         max_latency_ms=max_latency_ms,
         max_size_mb=max_size_mb,
@@ -229,6 +232,7 @@ def _work(
     finally:
         for worker in workers:
             worker.close()
+        compute.close()
         remove_scratch(folder)
         journal.close()
     return Run(folder)

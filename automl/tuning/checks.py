@@ -23,6 +23,7 @@ def check_settings(manager: PluginManager, settings: SearchSettings) -> None:
     memory_limit(settings.workers)
     pins = with_steps(settings.pins)
     manager.strategies[settings.strategy]
+    manager.compute[settings.compute].check()
     for observer in settings.observers:
         manager.observers[observer]
     heads = [manager.heads[pins["head"]]] if "head" in pins else manager.heads

@@ -19,8 +19,10 @@ PLUGINS = plugin_manager()
 
 
 def heavy(component: Any) -> bool:
-    """Networks of real size take seconds to build."""
-    return isinstance(component, Backbone) and component.pretrained
+    """Networks of real size take seconds to build, and Ray some to start."""
+    if isinstance(component, Backbone):
+        return component.pretrained
+    return component.name == "ray"
 
 
 def make_folder(place: Path) -> str:
@@ -59,13 +61,19 @@ def check_observer(observer: Any, place: Path) -> None:
     testing.check_observer(observer)
 
 
+def check_compute(compute: Any, place: Path) -> None:
+    if compute.name == "ray":
+        pytest.importorskip("ray", reason="Ray is not installed: pip install -e '.[ray]'")
+    testing.check_compute(compute)
+
+
 CHECKS: dict[str, Callable[[Any, Path], None]] = {
     "automl_image_sources": check_source,
     "automl_backbones": lambda component, place: testing.check_backbone(component),
     "automl_augmentations": lambda component, place: testing.check_augmentation(component),
     "automl_heads": lambda component, place: testing.check_head(component),
     "automl_strategies": lambda component, place: testing.check_strategy(component),
-    "automl_compute": lambda component, place: testing.check_compute(component),
+    "automl_compute": check_compute,
     "automl_runtimes": check_runtime,
     "automl_observers": check_observer,
 }

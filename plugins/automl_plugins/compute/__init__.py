@@ -7,9 +7,11 @@ from typing import Any
 
 import automl
 from automl_plugins.compute.local import LocalCompute
+from automl_plugins.compute.ray import RayCompute
 
 
 @automl.hookimpl
 def automl_compute(register: Callable[[Any], None]) -> None:
     """Registers the built-in places where tasks run."""
     register(LocalCompute())
+    register(RayCompute())
