@@ -58,13 +58,15 @@ def command(
     The service goes on until `automl deployments delete NAME`, also when the shell closes.
     """
     from automl.deployment import deploy
+    from automl.registry import load_model
+    from automl.workspace import Workspace
 
+    place = Workspace.find(workspace)
+    opened = load_model(model, version, place)
     if not as_json:
-        click.echo(f"Starting {model}…", err=True)
+        click.echo(f"Starting {opened.name} version {opened.version}…", err=True)
     with _signals_as_exits():
-        deployment = deploy(
-            model, name, target, workspace, version=version, port=port, timeout=timeout
-        )
+        deployment = deploy(opened, name, target, place, port=port, timeout=timeout)
     if as_json:
         print_json(
             {

@@ -58,7 +58,7 @@ def find_candidates(
         other = network_named(pins["fusion"])
         if not _has_weights(manager.backbones[other.backbone], other.depth, reachable):
             manager.backbones[other.backbone].require_weights(other.depth)
-    return candidates, _notes(missing)
+    return candidates, _notes(manager, missing)
 
 
 def check_backbone_pins(manager: PluginManager, pins: Mapping[str, str]) -> list[Backbone]:
@@ -130,13 +130,16 @@ def _connects(host: str, port: int) -> bool:
     return True
 
 
-def _notes(missing: Mapping[str, Sequence[str]]) -> list[str]:
+def _notes(manager: PluginManager, missing: Mapping[str, Sequence[str]]) -> list[str]:
     if not missing:
         return []
-    left_out = "; ".join(f"{name} {', '.join(depths)}" for name, depths in missing.items())
+    left_out = [
+        name if len(depths) == len(manager.backbones[name].depths) else f"{name} {'/'.join(depths)}"
+        for name, depths in missing.items()
+    ]
     note = (
-        "Left out, since their pretrained weights are not on this machine and cannot be "
-        f"downloaded now: {left_out} (see `automl doctor`)."
+        "Left out, as their pretrained weights are not here and cannot be downloaded now: "
+        f"{', '.join(left_out)} (see `automl doctor`)."
     )
     return [note]
 

@@ -68,7 +68,7 @@ def test_weights_that_cannot_be_had_are_one_note(manager, closed):
     candidates, notes = find_candidates(manager, {}, 8)
     assert list(names(candidates)) == ["pixels"]
     assert len(notes) == 1
-    assert "alpha 1, 2; beta 1, 2" in notes[0]
+    assert "now: alpha, beta (see" in notes[0]
     assert "automl doctor" in notes[0]
 
 
