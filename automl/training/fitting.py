@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 MOMENTUM = 0.9
 WEIGHT_DECAY = {"sgd": 1e-4, "adamw": 1e-2}
 
+LATE = 0.1
+"""The share of its time by which a training may seem to come too late before it is given up."""
+
 EpochReport = Callable[[int, Mapping[str, float]], None]
 
 
@@ -88,17 +91,21 @@ def fit(
     """
     import keras
 
-    begun = time.monotonic()
+    begun, steps = time.monotonic(), batches.num_batches
 
     class Watch(keras.callbacks.Callback):  # type: ignore[misc]
         compiled_at = begun
-        last, done = epochs, first
+        epoch, step, last = first, first * steps, epochs * steps
+        reporting = 0.0
 
         def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            if schedule is None or self.done == 0 or time.monotonic() < limits.deadline:
+            self.step += 1
+            late = time.monotonic() + self.reporting > limits.deadline
+            if schedule is None or self.epoch == 0 or not late:
                 limits.check()
             else:
-                self.model.stop_training = True
+                self.last = self.step
+            self.model.stop_training = self.step >= self.last
             if self.compiled_at == begun:  # the first step also compiles
                 self.compiled_at = time.monotonic()
             loss = (logs or {}).get("loss", 0.0)
@@ -108,26 +115,23 @@ def fit(
                 )
 
         def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-            self.done = epoch + 1
+            self.epoch, ended = epoch + 1, time.monotonic()
             on_epoch(epoch, {name: float(value) for name, value in (logs or {}).items()})
-            now, trained = time.monotonic(), (self.done - first) * batches.num_batches - 1
-            each = batches.num_batches * (now - self.compiled_at) / max(1, trained)
-            left = self.last - self.done
-            if left > 0 and now + left * each > limits.deadline + 0.1 * (limits.deadline - begun):
-                if schedule is None:
-                    raise TrialDeadlineError(
-                        f"expected to end within {limits.deadline - begun:.1f} s, found that it "
-                        f"takes about {now + left * each - begun:.1f} s; give the search a larger "
-                        f"budget."
-                    )
-                self._shorten(schedule, max(0, int((limits.deadline - now) / each)))
-            self.model.stop_training = self.done >= self.last
-
-        def _shorten(self, schedule: SqueezableSchedule, left: int) -> None:
-            self.last = self.done + left
-            if left:
-                steps = batches.num_batches
-                schedule.end_at(self.done * steps, self.last * steps)
+            now, left = time.monotonic(), self.last - self.step
+            self.reporting = now - ended
+            each = (now - self.compiled_at) / max(1, self.step - first * steps - 1)
+            given, needed = limits.deadline - begun, now + left * each - begun
+            end = limits.deadline - self.reporting
+            if schedule is None and needed > (1 + LATE) * given:
+                raise TrialDeadlineError(
+                    f"expected to end within {given:.1f} s, found that it takes about "
+                    f"{needed:.1f} s; give the search a larger budget."
+                )
+            if schedule is not None and now + left * each > end:
+                self.last = self.step + max(0, int((end - now) / each))
+                if self.last > self.step:
+                    schedule.end_at(self.step, self.last)
+            self.model.stop_training = self.step >= self.last
 
     watch = Watch()
     model.fit(
@@ -139,7 +143,7 @@ def fit(
         verbose=0,
         callbacks=[watch],
     )
-    return watch.done
+    return watch.epoch
 
 
 def balanced_class_weight(y: NDArray[np.int64], classes: int) -> dict[int, float]:

@@ -34,7 +34,7 @@ class Limits:
     deadline: float = float("inf")
     cancelled: Callable[[], bool] = lambda: False
 
-    def shared_by(self, tasks: int) -> Limits:
+    def shared_by(self, tasks: float) -> Limits:
         """Returns the limits of the first of several tasks that take about as long."""
         now = time.monotonic()
         return dataclasses.replace(self, deadline=now + (self.deadline - now) / tasks)

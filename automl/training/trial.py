@@ -339,8 +339,10 @@ class Trial:
                 if folder:
                     tuning.milestone(logits, epoch + 1).save(folder)
 
-            limits = self._limits.shared_by(len(folds) - number)
-            # The further folds are trained for as long as the first, or less long.
+            # The further folds are trained for as long as the first, or less long. An estimator
+            # is fitted after that, on features of all images.
+            each = 1.0 if isinstance(self._head, LayersHead) else 1.3
+            limits = self._limits.shared_by(each * (len(folds) - number))
             self.params["epochs"] = self._tune(tuning, train, features, on_epoch, begun, limits)
             begun = None
             if isinstance(self._head, EstimatorHead):

@@ -239,7 +239,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         for values in preferred:
             if values["unfreeze"] > 0:
                 for promise, recipe in SCRATCH_RECIPES:
-                    made = self._complete({**values, **recipe})
+                    made = self._complete({**values, "head": "linear", **recipe})
                     seen = made["epochs"] * (self._context.images or LEAST_SEEN)
                     yield _Candidate("scratch", promise * min(1.0, seen / LEAST_SEEN), made)
             elif _family(values) not in tried:
