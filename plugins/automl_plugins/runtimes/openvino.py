@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -10,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from automl.components import Forward, LoadedModel, Precision, Runtime
 from automl.errors import ExportError
 from automl_plugins.runtimes.signatures import signature_defs
+from automl_plugins.runtimes.tensorflow import TensorFlowRuntime
 
 if TYPE_CHECKING:
     import keras
     import numpy as np
     from numpy.typing import NDArray
+
+logger = logging.getLogger(__name__)
 
 SIGNATURE = "serving_default"
 DEVICE = "CPU"
@@ -24,7 +29,11 @@ HINTS = {"float32": "f32", "bfloat16": "bf16"}
 
 
 class OpenVINORuntime(Runtime):
-    """OpenVINO on a CPU. Of a SavedModel it runs `serving_default` alone."""
+    """OpenVINO on a CPU, for `serving_default`; TensorFlow for what OpenVINO does not run.
+
+    TensorFlow is loaded with the first request for another signature. A model whose
+    `serving_default` OpenVINO cannot convert is TensorFlow's alone, and the log says so.
+    """
 
     name = "openvino"
 
@@ -34,19 +43,20 @@ class OpenVINORuntime(Runtime):
         Raises:
             ExportError: If it cannot be loaded.
         """
-        import openvino
         from google.protobuf.message import DecodeError
 
         try:
-            definition = signature_defs(path)[SIGNATURE]
-            compiled = _compile(openvino.convert_model(str(path)), "float32", "LATENCY")
-        except (OSError, ValueError, KeyError, RuntimeError, DecodeError) as error:
-            reason = str(error).strip().splitlines()[0][:200] if str(error).strip() else "damaged"
+            definitions = signature_defs(path)
+        except (OSError, ValueError, DecodeError) as error:
             raise ExportError(
-                f"expected a SavedModel in {path}, found none that OpenVINO can load ({reason}); "
-                f"export it again or use the tensorflow runtime."
+                f"expected a SavedModel in {path}, found none that can be read "
+                f"({_reason(error)}); export it again."
             ) from error
-        return _OpenVINOModel(compiled, definition)
+        try:
+            return _OpenVINOModel(path, definitions, _convert(path, definitions))
+        except (ValueError, RuntimeError) as error:
+            logger.warning("TensorFlow runs %s, since OpenVINO cannot: %s", path, _reason(error))
+            return TensorFlowRuntime().load(path)
 
     def compile(self, model: keras.Model, precision: Precision) -> Forward | None:
         """Prepares a Keras model of the TensorFlow backend; of another, returns `None`."""
@@ -62,6 +72,38 @@ class OpenVINORuntime(Runtime):
         # Straight from memory: writing and reading a SavedModel would take 8 s more.
         converted = openvino.convert_model(function.get_concrete_function())
         return _Forward(_compile(converted, precision, "THROUGHPUT"))
+
+
+def _convert(path: Path, definitions: Mapping[str, Any]) -> Any:
+    """Compiles `serving_default`.
+
+    Raises:
+        ValueError: If what OpenVINO made of the model is not that signature.
+        RuntimeError: If it cannot be converted.
+    """
+    import openvino
+
+    if SIGNATURE not in definitions:
+        raise ValueError(f"it has no signature {SIGNATURE}")
+    # OpenVINO's own reader: its `convert_model` would import TensorFlow, if only to look.
+    model = openvino.Core().read_model(path)
+    ports = [
+        set().union(*(port.get_names() for port in side)) for side in (model.inputs, model.outputs)
+    ]
+    definition = definitions[SIGNATURE]
+    for found, wanted in zip(ports, (definition.inputs, definition.outputs), strict=True):
+        if not set(wanted) <= found:
+            raise ValueError(f"it reads {sorted(found)} where {SIGNATURE} has {sorted(wanted)}")
+    return _compile(model, "float32", "LATENCY")
+
+
+def _reason(error: BaseException) -> str:
+    """Returns what OpenVINO says is wrong, without where in its sources it was noticed."""
+    lines = [line.strip() for line in str(error).splitlines()]
+    places = ("Exception from ", "Check ", "FrontEnd API failed")
+    return (
+        " ".join(line for line in lines if line and not line.startswith(places))[:200] or "damaged"
+    )
 
 
 def _compile(model: Any, precision: Precision, hint: str) -> Any:
@@ -98,20 +140,38 @@ def _output(request: Any) -> NDArray[np.float32]:
 
 
 class _OpenVINOModel(LoadedModel):
-    def __init__(self, compiled: Any, definition: Any) -> None:
-        self._compiled, self._definition = compiled, definition
+    def __init__(self, path: Path, definitions: Mapping[str, Any], compiled: Any) -> None:
+        self._path, self._definitions, self._compiled = path, definitions, compiled
+        self._outputs = set(definitions[SIGNATURE].outputs)
+        self._idle: deque[Any] = deque()
+        self._loading = threading.Lock()
+        self._whole: LoadedModel | None = None
 
     @property
     def signatures(self) -> Mapping[str, object]:
-        return {SIGNATURE: self._definition}
+        return self._definitions
 
     def predict(
         self, signature: str, inputs: Mapping[str, NDArray[np.generic]]
     ) -> dict[str, NDArray[np.generic]]:
-        request = self._compiled.create_infer_request()  # one a call: threads share nothing
+        if signature != SIGNATURE:
+            return self._tensorflow().predict(signature, inputs)
+        try:
+            request = self._idle.pop()  # one a call: threads share nothing
+        except IndexError:
+            request = self._compiled.create_infer_request()
         outputs = request.infer(dict(inputs))
-        return {
+        answers = {
             name: values.copy()
             for port, values in outputs.items()
-            for name in port.get_names() & set(self._definition.outputs)
+            for name in port.get_names() & self._outputs
         }
+        self._idle.append(request)
+        return answers
+
+    def _tensorflow(self) -> LoadedModel:
+        with self._loading:
+            if self._whole is None:
+                logger.info("loading TensorFlow for the other signatures of %s", self._path)
+                self._whole = TensorFlowRuntime().load(self._path)
+            return self._whole

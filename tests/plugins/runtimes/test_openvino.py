@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from automl.errors import ExportError
+from automl.export.saved_model import write_saved_model
 from automl.model import Model
 from automl.plugins import load_runtime, plugin_manager
 
@@ -19,10 +23,50 @@ def loaded(colour_model: Model) -> Any:
     return load_runtime("openvino").load(colour_model.path)
 
 
-def test_it_offers_serving_default_alone(loaded: Any) -> None:
-    assert set(loaded.signatures) == {"serving_default"}
+def test_it_offers_every_signature(loaded: Any) -> None:
+    assert set(loaded.signatures) == {"serving_default", "encoded"}
     images = loaded.signatures["serving_default"].inputs["images"]
     assert [dim.size for dim in images.tensor_shape.dim] == [-1, 16, 24, 3]
+
+
+def test_tensorflow_runs_the_other_signatures(loaded: Any, colour_images: dict[str, Path]) -> None:
+    encoded = np.array([path.read_bytes() for path in colour_images.values()], object)
+    answers = loaded.predict("encoded", {"encoded_images": encoded})
+    assert answers["probabilities"].argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_loading_and_running_needs_no_tensorflow(colour_model: Model) -> None:
+    code = """if True:
+        import sys
+        from pathlib import Path
+        import numpy as np
+        from automl.plugins import load_runtime
+        model = load_runtime("openvino").load(Path(sys.argv[1]))
+        model.predict("serving_default", {"images": np.zeros((2, 16, 24, 3), np.uint8)})
+        assert not {"tensorflow", "keras"} & set(sys.modules)
+    """
+    subprocess.run([sys.executable, "-c", code, colour_model.path], check=True, timeout=60)
+
+
+def test_a_model_that_it_cannot_convert_is_tensorflows(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    import tensorflow as tf
+
+    upper = tf.function(
+        lambda text: {"upper": tf.strings.upper(text)},
+        input_signature=[tf.TensorSpec([None], tf.string, "text")],
+    )
+    tf.saved_model.save(tf.Module(), str(tmp_path), signatures=upper)
+    answers = (
+        load_runtime("openvino")
+        .load(tmp_path)
+        .predict("serving_default", {"text": np.array([b"a"], object)})
+    )
+    assert answers["upper"].tolist() == [b"A"]
+    (record,) = caplog.records
+    assert "StringUpper" in record.message
+    assert "\n" not in record.message
 
 
 def test_it_agrees_with_tensorflow(loaded: Any, colour_model: Model) -> None:
@@ -32,6 +76,26 @@ def test_it_agrees_with_tensorflow(loaded: Any, colour_model: Model) -> None:
     assert answers[0].keys() == answers[1].keys() == {"logits", "probabilities"}
     for name in answers[0]:
         np.testing.assert_allclose(answers[0][name], answers[1][name], atol=1e-5)
+
+
+@pytest.mark.slow
+def test_it_agrees_with_tensorflow_on_real_networks(tmp_path: Path) -> None:
+    import keras
+    from sklearn.datasets import load_sample_images
+
+    network = plugin_manager().backbones["efficientnet-lite"].build(0, 224, "pretrained")
+    keras.utils.set_random_seed(0)
+    logits = keras.layers.Dense(10)(network.output)
+    write_saved_model(keras.Model(network.input, logits), 1.5, tmp_path / "1")
+    photos = [Image.fromarray(photo) for photo in load_sample_images().images]
+    images = np.stack([np.asarray(p.resize((224, 224)), np.uint8) for p in photos for _ in "12"])
+    images[1::2] = images[1::2, :, ::-1]
+    answers = [
+        load_runtime(name).load(tmp_path / "1").predict("serving_default", {"images": images})
+        for name in ("openvino", "tensorflow")
+    ]
+    for name in ("logits", "probabilities"):
+        assert np.abs(answers[0][name] - answers[1][name]).max() <= 1e-3
 
 
 def test_threads_do_not_mix_their_answers(loaded: Any) -> None:
