@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.components import Forward, LoadedModel, Precision, Runtime
 from automl.errors import ExportError
+from automl_plugins.runtimes.quiet_openvino import import_openvino
 from automl_plugins.runtimes.signatures import signature_defs
 from automl_plugins.runtimes.tensorflow import TensorFlowRuntime
 
@@ -64,13 +65,12 @@ class OpenVINORuntime(Runtime):
 
         if keras.backend.backend() != "tensorflow":
             return None
-        import openvino
         import tensorflow as tf
 
         inputs = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
         function = tf.function(lambda images: model(images, training=False), [inputs])
         # Straight from memory: writing and reading a SavedModel would take 8 s more.
-        converted = openvino.convert_model(function.get_concrete_function())
+        converted = import_openvino().convert_model(function.get_concrete_function())
         return _Forward(_compile(converted, precision, "THROUGHPUT"))
 
 
@@ -81,12 +81,10 @@ def _convert(path: Path, definitions: Mapping[str, Any]) -> Any:
         ValueError: If what OpenVINO made of the model is not that signature.
         RuntimeError: If it cannot be converted.
     """
-    import openvino
-
     if SIGNATURE not in definitions:
         raise ValueError(f"it has no signature {SIGNATURE}")
     # OpenVINO's own reader: its `convert_model` would import TensorFlow, if only to look.
-    model = openvino.Core().read_model(path)
+    model = import_openvino().Core().read_model(path)
     ports = [
         set().union(*(port.get_names() for port in side)) for side in (model.inputs, model.outputs)
     ]
@@ -107,10 +105,8 @@ def _reason(error: BaseException) -> str:
 
 
 def _compile(model: Any, precision: Precision, hint: str) -> Any:
-    import openvino
-
     properties = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": hint}
-    return openvino.Core().compile_model(model, DEVICE, properties)
+    return import_openvino().Core().compile_model(model, DEVICE, properties)
 
 
 class _Forward:
