@@ -59,15 +59,20 @@ class Settings:
         Raises:
             UsageError: If one is unknown, missing or of the wrong type.
         """
-        parser = _Parser(prog=prog, description=description, allow_abbrev=False)
+        parser = _Parser(
+            prog=prog, description=description, allow_abbrev=False, formatter_class=_Formatter
+        )
         fields = dataclasses.fields(cls)
         for field in fields:
             default = "required" if field.default is dataclasses.MISSING else field.default
             shown = "none" if default is None or default == "" else default
             variable = cls.variable(field.name)
+            # `--flag` alone is `--flag=true`, as TF Serving's flags are.
+            alone: dict[str, Any] = {"nargs": "?", "const": "true"} if field.type == "bool" else {}
             parser.add_argument(
                 cls.flag(field.name),
                 dest=field.name,
+                **alone,
                 metavar=field.metadata["metavar"] or field.name.upper(),
                 help=f"{field.metadata['doc']} [{shown}; ${variable}]".replace("%", "%%"),
             )
@@ -87,6 +92,11 @@ class Settings:
                     f"expected {cls.flag(field.name)}, found none; give it or see {prog} --help."
                 )
         return cls(**values)
+
+
+class _Formatter(argparse.HelpFormatter):
+    def __init__(self, prog: str) -> None:
+        super().__init__(prog, max_help_position=8)  # or long variables are cut in two
 
 
 class _Parser(argparse.ArgumentParser):

@@ -42,12 +42,54 @@ class ServingError(AutomlError):
         self.http_status = HTTP_STATUS[grpc_code]
 
 
+class QueueFullError(ServingError):
+    """More requests are waiting than may.
+
+    TF Serving answers UNAVAILABLE, which gRPC clients take for a lost connection and retry at
+    once; RESOURCE_EXHAUSTED tells them to hold back. Over REST it is 503 in both.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__("RESOURCE_EXHAUSTED", message)
+        self.http_status = HTTP_STATUS["UNAVAILABLE"]
+
+
+def as_load_error(error: Exception) -> ServingError:
+    """Returns what a model's status says of a version that could not be loaded."""
+    if isinstance(error, ServingError):
+        return error
+    if isinstance(error, AutomlError):
+        return ServingError("FAILED_PRECONDITION", str(error))
+    logger.error("a model could not be loaded", exc_info=error)
+    return ServingError(
+        "INTERNAL",
+        f"expected a model that can be loaded, found {type(error).__name__}: {error}; export it "
+        f"again.",
+    )
+
+
+def code_of(error: BaseException) -> str:
+    """Returns the name of the gRPC status that an error becomes."""
+    if isinstance(error, ServingError):
+        return error.grpc_code
+    if isinstance(error, TimeoutError):
+        return "DEADLINE_EXCEEDED"
+    if isinstance(error, DataError):
+        return "INVALID_ARGUMENT"
+    return "INTERNAL" if isinstance(error, Exception) else "CANCELLED"
+
+
 def as_serving_error(error: Exception) -> ServingError:
     """Returns what the client is told about `error`; what is unforeseen is logged instead."""
     if isinstance(error, ServingError):
         return error
-    if isinstance(error, DataError):
-        return ServingError("INVALID_ARGUMENT", str(error))
+    code = code_of(error)
+    if code == "INVALID_ARGUMENT":
+        return ServingError(code, str(error))
+    if code == "DEADLINE_EXCEEDED":
+        return ServingError(
+            code, "expected an answer in time, found none; send less at a time, or allow more time."
+        )
     logger.error("a request failed", exc_info=error)
     return ServingError(
         "INTERNAL",

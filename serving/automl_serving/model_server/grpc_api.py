@@ -1,7 +1,6 @@
 """TF Serving's gRPC services: PredictionService and ModelService.
 
-Protocol: tensorflow_serving/apis/prediction_service.proto and model_service.proto. Methods
-that are not here are answered UNIMPLEMENTED by gRPC itself.
+Protocol: tensorflow_serving/apis/prediction_service.proto and model_service.proto.
 """
 
 from __future__ import annotations
@@ -11,47 +10,54 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import grpc
-from tensorflow_serving.apis import (
-    get_model_metadata_pb2,
-    get_model_status_pb2,
-    predict_pb2,
-)
 
 from automl_serving import tensors
-from automl_serving.model_server import responses
+from automl_serving.model_server import examples, messages, responses
+from automl_serving.model_server.config import parse_config
 from automl_serving.model_server.errors import ServingError, as_serving_error
-from automl_serving.model_server.models import ServedModel
+from automl_serving.model_server.execution import Predict, RunInThread
+from automl_serving.model_server.manager import ModelManager
+from automl_serving.model_server.metrics import ServerMetrics
 from automl_serving.model_server.servable import Servable
 
 PREDICTION_SERVICE = "tensorflow.serving.PredictionService"
 MODEL_SERVICE = "tensorflow.serving.ModelService"
 
-RunInThread = Callable[[Callable[[], Any]], Awaitable[Any]]
-"""Runs a function in the pool of inference threads."""
+ByExamples = Callable[[Servable, Any], Any]
 
 
 class GrpcApi:
-    """The services' methods over one served model."""
+    """The services' methods over the models of a manager."""
 
-    def __init__(self, models: ServedModel, run: RunInThread, max_bytes: int) -> None:
-        self._models = models
+    def __init__(
+        self,
+        manager: ModelManager,
+        predict: Predict,
+        run: RunInThread,
+        metrics: ServerMetrics,
+        max_bytes: int,
+    ) -> None:
+        self._manager = manager
+        self._execute = predict
         self._run = run
+        self._metrics = metrics
         self._max_bytes = max_bytes
 
     def handlers(self) -> tuple[grpc.GenericRpcHandler, ...]:
         """Returns what a gRPC server is to be given."""
         services: dict[str, dict[str, tuple[Any, Any]]] = {
             PREDICTION_SERVICE: {
-                "Predict": (self.Predict, predict_pb2.PredictRequest),
-                "GetModelMetadata": (
-                    self.GetModelMetadata,
-                    get_model_metadata_pb2.GetModelMetadataRequest,
-                ),
+                "Predict": (self.Predict, messages.PredictRequest),
+                "Classify": (self.Classify, messages.ClassificationRequest),
+                "Regress": (self.Regress, messages.RegressionRequest),
+                "MultiInference": (self.MultiInference, messages.MultiInferenceRequest),
+                "GetModelMetadata": (self.GetModelMetadata, messages.GetModelMetadataRequest),
             },
             MODEL_SERVICE: {
-                "GetModelStatus": (
-                    self.GetModelStatus,
-                    get_model_status_pb2.GetModelStatusRequest,
+                "GetModelStatus": (self.GetModelStatus, messages.GetModelStatusRequest),
+                "HandleReloadConfigRequest": (
+                    self.HandleReloadConfigRequest,
+                    messages.ReloadConfigRequest,
                 ),
             },
         }
@@ -72,20 +78,29 @@ class GrpcApi:
 
     async def Predict(self, request: Any) -> Any:
         """Runs a signature on the request's tensors."""
-        servable = self._find(request.model_spec)
-        return await self._run(functools.partial(self._predict, servable, request))
+        spec = request.model_spec
+        with self._counted(spec, "Predict"), self._use(spec) as servable:
+            return await self._execute(
+                servable,
+                spec.signature_name,
+                functools.partial(self._decode, request),
+                functools.partial(_encode, servable, spec.signature_name),
+                list(request.output_filter),
+            )
 
-    def _predict(self, servable: Servable, request: Any) -> Any:
-        name = request.model_spec.signature_name
-        inputs = {
-            key: tensors.from_proto(value, self._max_bytes) for key, value in request.inputs.items()
-        }
-        outputs = servable.predict(name, inputs, request.output_filter)
-        response = predict_pb2.PredictResponse()
-        responses.fill_model_spec(response.model_spec, servable, name)
-        for key, array in outputs.items():
-            tensors.to_proto(array, response.outputs[key])
-        return response
+    async def Classify(self, request: Any) -> Any:
+        """Runs a classification signature on examples."""
+        return await self._by_examples(request.model_spec, "Classify", examples.classify, request)
+
+    async def Regress(self, request: Any) -> Any:
+        """Runs a regression signature on examples."""
+        return await self._by_examples(request.model_spec, "Regress", examples.regress, request)
+
+    async def MultiInference(self, request: Any) -> Any:
+        """Runs several signatures of one model on the same examples."""
+        spec = request.tasks[0].model_spec if request.tasks else messages.ModelSpec()
+        run = examples.multi_inference
+        return await self._by_examples(spec, "MultiInference", run, request)
 
     async def GetModelMetadata(self, request: Any) -> Any:
         """Answers with the model's signatures."""
@@ -95,15 +110,47 @@ class GrpcApi:
                 "expected the metadata_field 'signature_def', found "
                 f"{ascii(list(request.metadata_field))[:200]}; ask for it alone.",
             )
-        return responses.metadata(self._find(request.model_spec))
+        with self._use(request.model_spec) as servable:
+            return responses.metadata(servable)
 
     async def GetModelStatus(self, request: Any) -> Any:
         """Answers with the state of the model's versions."""
-        return responses.status(self._find(request.model_spec))
+        return responses.status(self._manager.states(*_asked(request.model_spec)))
 
-    def _find(self, spec: Any) -> Servable:
-        version = spec.version.value if spec.HasField("version") else None
-        return self._models.find(spec.name, version, spec.version_label)
+    async def HandleReloadConfigRequest(self, request: Any) -> Any:
+        """Serves the models of a configuration, and no others."""
+        await self._manager.apply(parse_config(request.config))
+        response = messages.ReloadConfigResponse()
+        response.status.error_message = ""
+        return response
+
+    async def _by_examples(self, spec: Any, api: str, run: ByExamples, request: Any) -> Any:
+        with self._counted(spec, api), self._use(spec) as servable:
+            return await self._run(functools.partial(run, servable, request))
+
+    def _use(self, spec: Any) -> Any:
+        return self._manager.use(*_asked(spec))
+
+    def _counted(self, spec: Any, api: str) -> Any:
+        return self._metrics.request(self._manager.known(spec.name), api, "GRPC")
+
+    def _decode(self, request: Any) -> Any:
+        return {
+            key: tensors.from_proto(value, self._max_bytes) for key, value in request.inputs.items()
+        }
+
+
+def _encode(servable: Servable, signature_name: str, outputs: Any) -> Any:
+    response = messages.PredictResponse()
+    servable.describe(response.model_spec, signature_name)
+    for key, array in outputs.items():
+        tensors.to_proto(array, response.outputs[key])
+    return response
+
+
+def _asked(spec: Any) -> tuple[str, int | None, str]:
+    version = spec.version.value if spec.HasField("version") else None
+    return spec.name, version, spec.version_label
 
 
 def _with_status(method: Callable[[Any], Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:

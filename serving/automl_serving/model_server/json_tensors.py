@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -48,21 +48,12 @@ class JsonRequest:
         Raises:
             ServingError: INVALID_ARGUMENT if it is no such request.
         """
-        try:
-            request = json.loads(body)
-        except (ValueError, RecursionError):
-            raise _invalid("a body of JSON", "none that can be read") from None
-        if not isinstance(request, dict):
-            raise _invalid("a JSON object", f"a {type(request).__name__}")
-        if set(request) - _KEYS:
-            raise _invalid(f"the keys {sorted(_KEYS)}", ascii(sorted(set(request) - _KEYS)))
-        name = request.get("signature_name", "")
-        if not isinstance(name, str):
-            raise _invalid("text for 'signature_name'", f"a {type(name).__name__}")
+        request = load_object(body, _KEYS)
         if ("instances" in request) == ("inputs" in request):
             raise _invalid("either 'instances' or 'inputs'", "both or none")
         by_row = "instances" in request
-        return cls(name, by_row, request["instances" if by_row else "inputs"])
+        content = request["instances" if by_row else "inputs"]
+        return cls(request.get("signature_name", ""), by_row, content)
 
     def arrays(self, infos: Mapping[str, Any]) -> dict[str, Array]:
         """Returns the inputs as arrays, given the signature's `TensorInfo` by name.
@@ -76,7 +67,7 @@ class JsonRequest:
         return {name: _to_array(columns[name], info, name) for name, info in infos.items()}
 
     def _columns(self, infos: Mapping[str, Any]) -> dict[str, Any]:
-        if isinstance(self.content, dict) and not _is_bytes(self.content):
+        if isinstance(self.content, dict) and not is_bytes(self.content):
             return self.content
         return {_only(infos): self.content}
 
@@ -84,12 +75,36 @@ class JsonRequest:
         rows = self.content
         if not isinstance(rows, list) or not rows:
             raise _invalid("a list of at least one instance", "another value for 'instances'")
-        named = [isinstance(row, dict) and not _is_bytes(row) for row in rows]
+        named = [isinstance(row, dict) and not is_bytes(row) for row in rows]
         if not any(named):
             return {_only(infos): rows}
         if not all(named) or any(set(row) != set(rows[0]) for row in rows):
             raise _invalid("instances that all name the same inputs", "instances that differ")
         return {name: [row[name] for row in rows] for name in rows[0]}
+
+
+def load_object(body: bytes, keys: Collection[str]) -> dict[str, Any]:
+    """Reads a request's body as a JSON object that has none but these keys.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if it is none, or its signature_name is no text.
+    """
+    try:
+        request = json.loads(body)
+    except (ValueError, RecursionError):
+        raise _invalid("a body of JSON", "none that can be read") from None
+    if not isinstance(request, dict):
+        raise _invalid("a JSON object", f"a {type(request).__name__}")
+    if set(request) - set(keys):
+        raise _invalid(f"the keys {sorted(keys)}", ascii(sorted(set(request) - set(keys))))
+    if not isinstance(request.get("signature_name", ""), str):
+        raise _invalid("text for 'signature_name'", f"a {type(request['signature_name']).__name__}")
+    return request
+
+
+def is_bytes(value: Any) -> bool:
+    """Returns whether a JSON value stands for bytes: `{"b64": …}`."""
+    return isinstance(value, dict) and set(value) == {"b64"}
 
 
 def to_json(outputs: Mapping[str, Array], by_row: bool) -> bytes:
@@ -137,7 +152,7 @@ def _to_bytes(value: Any, name: str, depth: int) -> Any:
         return [_to_bytes(one, name, depth + 1) for one in value]
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
-    if _is_bytes(value):
+    if is_bytes(value):
         try:
             return base64.b64decode(value["b64"], validate=True)
         except (ValueError, TypeError, binascii.Error):
@@ -175,10 +190,6 @@ def _to_values(name: str, array: Array) -> Any:
     texts = np.empty(array.shape, np.object_)
     texts.flat[:] = [leaf(value) for value in array.flat]
     return texts.tolist()
-
-
-def _is_bytes(value: Any) -> bool:
-    return isinstance(value, dict) and set(value) == {"b64"}
 
 
 def _only(infos: Mapping[str, Any]) -> str:

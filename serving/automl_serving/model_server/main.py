@@ -7,111 +7,136 @@ import logging
 import os
 import socket
 import sys
-import threading
 import time
-from concurrent.futures import Future, ThreadPoolExecutor
-from pathlib import Path
-from typing import Any
+from collections.abc import Awaitable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
 
-from automl.errors import AutomlError, ExportError
+from automl.hardware import cores, gpus
 from automl_serving import lifecycle
-from automl_serving.model_server.models import find_version
 from automl_serving.model_server.settings import ModelServerSettings
 
-logger = logging.getLogger(__name__)
+if TYPE_CHECKING:
+    from automl.components import Runtime
+    from automl_serving.model_server.config import ModelConfig
+    from automl_serving.model_server.execution import Predict, RunInThread
+    from automl_serving.model_server.manager import ModelManager
+    from automl_serving.model_server.metrics import ServerMetrics
 
 DESCRIPTION = (
-    "Serves one version of a SavedModel over TF Serving's gRPC and REST protocols. When it is "
-    "ready it prints one JSON line with its ports."
+    "Serves SavedModels over TF Serving's gRPC and REST protocols: the versions in a folder, or "
+    "the models of a configuration. When it is ready it prints one JSON line with its ports."
 )
 
 
 def main(argv: list[str] | None = None) -> None:
     """Runs the command until SIGTERM or SIGINT."""
     logging.basicConfig(stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s")
+    for package in ("automl_serving", "automl_plugins"):
+        logging.getLogger(package).setLevel(logging.INFO)
     arguments = sys.argv[1:] if argv is None else argv
     lifecycle.run(lambda: _run(arguments))
 
 
 def _run(arguments: list[str]) -> None:
+    from automl.plugins import load_runtime
+
     started = time.monotonic()
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     settings = ModelServerSettings.parse(arguments, "automl-model-server", DESCRIPTION)
-    version, path = find_version(settings.model_base_path, settings.model_version)
+    runtime = load_runtime(settings.runtime or ("tensorflow" if gpus() else "openvino"))
     rest_socket = lifecycle.listen(settings.host, settings.rest_api_port, "--rest_api_port")
     # gRPC reports a taken port on standard error only; a socket of our own tells first.
     lifecycle.listen(settings.host, settings.port, "--port").close()
-    loading = _load(settings, path)
-    asyncio.run(_serve(settings, version, loading, rest_socket, started))
-
-
-def _load(settings: ModelServerSettings, path: Path) -> Future[Any]:
-    """Begins to load the model in a thread: importing an engine alone takes seconds."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    loading: Future[Any] = Future()
-
-    def load() -> None:
-        from automl.plugins import load_runtime
-
-        try:
-            loading.set_result(load_runtime(settings.runtime).load(path))
-        except BaseException as error:
-            loading.set_exception(error)
-
-    threading.Thread(target=load, name="load", daemon=True).start()
-    return loading
+    asyncio.run(_serve(settings, runtime, rest_socket, started))
 
 
 async def _serve(
-    settings: ModelServerSettings,
-    version: int,
-    loading: Future[Any],
-    rest_socket: socket.socket,
-    started: float,
+    settings: ModelServerSettings, runtime: Runtime, rest_socket: socket.socket, started: float
 ) -> None:
     stop = lifecycle.stop_event()
     grpc_server, port = _bind_grpc(settings)
-    model = await _first(asyncio.wrap_future(loading), stop)
-    if model is None:
-        # The loading thread cannot be interrupted, and nothing has been served yet.
-        os._exit(0)
 
+    from automl_serving.model_server.execution import run_in
     from automl_serving.model_server.grpc_api import MODEL_SERVICE, PREDICTION_SERVICE, GrpcApi
-    from automl_serving.model_server.models import ServedModel
+    from automl_serving.model_server.loading import Loader
+    from automl_serving.model_server.manager import ModelManager
+    from automl_serving.model_server.metrics import ServerMetrics
+    from automl_serving.model_server.polling import every, follow_file
     from automl_serving.model_server.rest_api import RestApi
-    from automl_serving.model_server.servable import Servable
 
-    loop = asyncio.get_running_loop()
-    pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="inference")
-
-    def run(function: Any) -> asyncio.Future[Any]:
-        return loop.run_in_executor(pool, function)
-
-    servable = Servable(settings.model_name, version, model)
-    try:
-        await run(servable.warm_up)
-    except Exception as error:
-        logger.warning("the model could not be warmed up: %s", error)
-    models = ServedModel(servable)
-    grpc_api = GrpcApi(models, run, settings.max_request_bytes)
-    rest_api = RestApi(models, run, settings.max_request_bytes)
+    metrics = ServerMetrics()
+    configs = _configs(settings)
+    manager = ModelManager(
+        Loader(runtime, settings.enable_model_warmup, metrics),
+        settings.allow_version_labels_for_unavailable_models,
+    )
+    if settings.file_system_poll_wait_seconds >= 0:
+        await _unless_stopped(manager.apply(configs), stop)
+    run = run_in(ThreadPoolExecutor(cores(), thread_name_prefix="inference"))
+    predict = _predict(settings, run, metrics)
+    limit = settings.max_request_bytes
+    grpc_api = GrpcApi(manager, predict, run, metrics, limit)
+    timeout = settings.rest_api_timeout_in_ms / 1000
+    rest_api = RestApi(manager, predict, run, metrics, limit, timeout)
     grpc_server.add_generic_rpc_handlers(grpc_api.handlers())
-    health = await _add_health(grpc_server, ["", PREDICTION_SERVICE, MODEL_SERVICE])
+    health = await _add_health(grpc_server)
+    services = ["", PREDICTION_SERVICE, MODEL_SERVICE]
+    await _tell_health(health, services, manager)
     await grpc_server.start()
     http_server = lifecycle.http_server(rest_api.app(), settings.drain_seconds)
     serving_http = asyncio.create_task(http_server.serve([rest_socket]))
     lifecycle.announce(
-        model=servable.name,
-        version=version,
+        models=manager.available(),
         host=settings.host,
         port=port,
         rest_api_port=rest_socket.getsockname()[1],
         seconds=round(time.monotonic() - started, 3),
     )
+
+    async def look() -> None:
+        await manager.poll()
+        await _tell_health(health, services, manager)
+
+    watching = [asyncio.create_task(every(settings.file_system_poll_wait_seconds, look))]
+    if settings.model_config_file is not None:
+        follow = follow_file(manager, settings.model_config_file, configs)
+        seconds = settings.model_config_file_poll_wait_seconds
+        watching.append(asyncio.create_task(every(seconds, follow)))
     await stop.wait()
+    for task in watching:
+        task.cancel()
     await health.enter_graceful_shutdown()
     http_server.should_exit = True
     await asyncio.gather(grpc_server.stop(settings.drain_seconds), serving_http)
-    pool.shutdown(wait=False, cancel_futures=True)
+    # What still runs in a thread, such as the loading of a version, cannot be interrupted.
+    os._exit(0)
+
+
+def _configs(settings: ModelServerSettings) -> Sequence[ModelConfig]:
+    from automl_serving.model_server.config import ModelConfig, read_config
+
+    if settings.model_config_file is not None:
+        return read_config(settings.model_config_file)
+    assert settings.model_base_path is not None
+    version = settings.model_version
+    specific = frozenset() if version is None else frozenset({version})
+    base_path = settings.model_base_path.absolute()
+    return [ModelConfig(settings.model_name, base_path, specific=specific)]
+
+
+def _predict(settings: ModelServerSettings, run: RunInThread, metrics: ServerMetrics) -> Predict:
+    from automl_serving.model_server.execution import each_alone, run_in
+
+    if not settings.enable_batching:
+        return each_alone(run)
+    from automl_serving.model_server.batching.batcher import Batcher
+    from automl_serving.model_server.batching.parameters import BatchingParameters
+
+    path = settings.batching_parameters_file
+    parameters = BatchingParameters() if path is None else BatchingParameters.read(path)
+    pool = ThreadPoolExecutor(parameters.threads, thread_name_prefix="batch")
+    return Batcher(parameters, run, run_in(pool), metrics.batch)
 
 
 def _bind_grpc(settings: ModelServerSettings) -> tuple[Any, int]:
@@ -128,31 +153,38 @@ def _bind_grpc(settings: ModelServerSettings) -> tuple[Any, int]:
     return server, port
 
 
-async def _add_health(server: Any, services: list[str]) -> Any:
-    from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+async def _add_health(server: Any) -> Any:
+    from grpc_health.v1 import health, health_pb2_grpc
 
     servicer = health.aio.HealthServicer()
     health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    for service in services:
-        await servicer.set(service, health_pb2.HealthCheckResponse.SERVING)
     return servicer
 
 
-async def _first(loading: asyncio.Future[Any], stop: asyncio.Event) -> Any:
-    """Returns the loaded model, or `None` if the server is to stop before that.
+async def _tell_health(health: Any, services: Sequence[str], manager: ModelManager) -> None:
+    """Says for each service whether it can do its work; ModelService always can."""
+    from grpc_health.v1.health_pb2 import HealthCheckResponse
+
+    from automl_serving.model_server.grpc_api import MODEL_SERVICE
+
+    complete = manager.is_complete()
+    for service in services:
+        serving = complete or service == MODEL_SERVICE
+        state = HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
+        await health.set(service, state)
+
+
+async def _unless_stopped(loading: Awaitable[None], stop: asyncio.Event) -> None:
+    """Waits for the first models, or ends the process if it is to stop before.
 
     Raises:
-        AutomlError: If the model cannot be loaded.
+        AutomlError: If a model cannot be served.
     """
+    work = asyncio.ensure_future(loading)
     stopping = asyncio.ensure_future(stop.wait())
-    await asyncio.wait([loading, stopping], return_when=asyncio.FIRST_COMPLETED)
-    if not loading.done():
-        return None
+    await asyncio.wait([work, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if not work.done():
+        # The loading thread cannot be interrupted, and nothing has been served yet.
+        os._exit(0)
     stopping.cancel()
-    error = loading.exception()
-    if error is not None and not isinstance(error, AutomlError):
-        raise ExportError(
-            f"expected a model that can be loaded, found {type(error).__name__}: {error}; "
-            f"export it again."
-        ) from error
-    return loading.result()
+    work.result()

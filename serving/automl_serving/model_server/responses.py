@@ -2,33 +2,38 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
-from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
+import grpc
 
-from automl_serving.model_server.servable import DEFAULT_SIGNATURE, Servable
+from automl_serving.model_server.manager import Version
+from automl_serving.model_server.messages import (
+    GetModelMetadataResponse,
+    GetModelStatusResponse,
+    ModelVersionStatus,
+    SignatureDefMap,
+)
+from automl_serving.model_server.servable import Servable
 
 
-def fill_model_spec(spec: Any, servable: Servable, signature_name: str | None = None) -> None:
-    """Says in a `ModelSpec` which version answered, and by which signature."""
-    spec.name = servable.name
-    spec.version.value = servable.version
-    if signature_name is not None:
-        spec.signature_name = signature_name or DEFAULT_SIGNATURE
-
-
-def status(servable: Servable) -> Any:
+def status(versions: Sequence[Version]) -> Any:
     """Returns a `GetModelStatusResponse`."""
-    response = get_model_status_pb2.GetModelStatusResponse()
-    version = response.model_version_status.add(version=servable.version)
-    version.state = get_model_status_pb2.ModelVersionStatus.AVAILABLE
-    version.status.error_message = ""
+    response = GetModelStatusResponse()
+    for version in versions:
+        one = response.model_version_status.add(
+            version=version.number, state=ModelVersionStatus.State.Value(version.state)
+        )
+        one.status.error_message = ""  # a status without an error is sent, too
+        if version.error is not None:
+            one.status.error_code = grpc.StatusCode[version.error.grpc_code].value[0]
+            one.status.error_message = str(version.error)
     return response
 
 
 def signature_map(servable: Servable) -> Any:
     """Returns the model's signatures as a `SignatureDefMap`."""
-    signatures = get_model_metadata_pb2.SignatureDefMap()
+    signatures = SignatureDefMap()
     for name, definition in servable.model.signatures.items():
         signatures.signature_def[name].CopyFrom(definition)
     return signatures
@@ -36,7 +41,7 @@ def signature_map(servable: Servable) -> Any:
 
 def metadata(servable: Servable) -> Any:
     """Returns a `GetModelMetadataResponse` with the signatures."""
-    response = get_model_metadata_pb2.GetModelMetadataResponse()
-    fill_model_spec(response.model_spec, servable)
+    response = GetModelMetadataResponse()
+    servable.describe(response.model_spec)
     response.metadata["signature_def"].Pack(signature_map(servable))
     return response

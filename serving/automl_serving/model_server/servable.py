@@ -6,8 +6,6 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from automl.components import LoadedModel
 from automl_serving import tensors
 from automl_serving.model_server.errors import ServingError
@@ -20,7 +18,7 @@ if TYPE_CHECKING:
 DEFAULT_SIGNATURE = "serving_default"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Servable:
     """A loaded version of a model.
 
@@ -38,7 +36,7 @@ class Servable:
         """Returns the `SignatureDef` called `name`; empty is the default one.
 
         Raises:
-            ServingError: INVALID_ARGUMENT if there is none, as TF Serving answers.
+            ServingError: FAILED_PRECONDITION if there is none, as TF Serving's Predict answers.
         """
         name = name or DEFAULT_SIGNATURE
         try:
@@ -46,46 +44,56 @@ class Servable:
         except KeyError:
             known = ", ".join(sorted(self.model.signatures))
             raise ServingError(
-                "INVALID_ARGUMENT",
+                "FAILED_PRECONDITION",
                 f"expected a signature of {self.name} ({known}), found {name!a}; name one.",
             ) from None
 
-    def predict(
-        self, signature_name: str, inputs: Mapping[str, Array], outputs: Collection[str] = ()
-    ) -> dict[str, Array]:
-        """Runs one signature.
+    def describe(self, spec: Any, signature_name: str | None = None) -> None:
+        """Says in the `ModelSpec` of an answer which version gave it, and by which signature."""
+        spec.name = self.name
+        spec.version.value = self.version
+        if signature_name is not None:
+            spec.signature_name = signature_name or DEFAULT_SIGNATURE
+
+    def check(self, name: str, inputs: Mapping[str, Array], outputs: Collection[str] = ()) -> None:
+        """Checks what a request gives and asks for.
 
         Args:
-            signature_name: Its name; empty is the default one.
+            name: The signature; empty is the default one.
             inputs: Arrays by input name.
             outputs: The outputs wanted; empty means all.
 
         Raises:
-            ServingError: INVALID_ARGUMENT if names, types or shapes are not the signature's.
-            DataError: If the model refuses what is in the inputs.
+            ServingError: FAILED_PRECONDITION if there is no such signature; INVALID_ARGUMENT if
+                names, types or shapes are not the signature's.
         """
-        signature = self.signature(signature_name)
+        signature = self.signature(name)
         _check_names("inputs", inputs, signature.inputs, complete=True)
         _check_names("outputs", outputs, signature.outputs, complete=False)
-        for name, array in inputs.items():
-            _check_tensor(name, array, signature.inputs[name])
-        found = self.model.predict(signature_name or DEFAULT_SIGNATURE, inputs)
-        return {name: found[name] for name in (outputs or sorted(found))}
+        for input_name, array in inputs.items():
+            _check_tensor(input_name, array, signature.inputs[input_name])
 
-    def warm_up(self) -> None:
-        """Runs the default signature once on zeros, so that no client waits for it.
+    def run(self, name: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
+        """Runs a signature on inputs that were checked, and returns all of its outputs.
 
         Raises:
-            Exception: Whatever the model raises.
+            DataError: If the model refuses what is in the inputs.
         """
-        signature = self.model.signatures.get(DEFAULT_SIGNATURE)
-        infos: Mapping[str, Any] = getattr(signature, "inputs", {})
-        if infos and not any(info.dtype == tensors.STRING for info in infos.values()):
-            zeros = {
-                name: np.zeros([max(dim, 1) for dim in _dims(info)], tensors.dtype_of(info.dtype))
-                for name, info in infos.items()
-            }
-            self.predict(DEFAULT_SIGNATURE, zeros)
+        return self.model.predict(name or DEFAULT_SIGNATURE, inputs)
+
+    def rows(self, name: str, inputs: Mapping[str, Array]) -> int | None:
+        """Returns how many rows checked inputs have, or `None` if the signature knows no rows.
+
+        It does if the first axis of all inputs and outputs may have any size, and the inputs
+        agree on it: then rows of several requests can be run together.
+        """
+        signature = self.signature(name)
+        infos = [*signature.inputs.values(), *signature.outputs.values()]
+        sizes = {array.shape[:1] for array in inputs.values()}
+        if len(sizes) != 1 or not all(_dims(info)[:1] == [-1] for info in infos):
+            return None
+        (size,) = sizes
+        return int(size[0])
 
 
 def _dims(info: Any) -> list[int]:
@@ -94,7 +102,8 @@ def _dims(info: Any) -> list[int]:
 
 
 def _check_names(what: str, found: Collection[str], known: Collection[str], complete: bool) -> None:
-    if set(found) - set(known) or (complete and set(known) - set(found)):
+    wrong = set(found) - set(known) or (complete and set(known) - set(found))
+    if wrong or len(set(found)) < len(found):
         raise ServingError(
             "INVALID_ARGUMENT",
             f"expected the {what} {sorted(known)}, found {ascii(sorted(found))[:200]}; "

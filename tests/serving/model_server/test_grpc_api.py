@@ -148,7 +148,7 @@ def test_what_is_not_there(prediction: Any) -> None:
     message = request(x=f32(1))
     message.output_filter.append("z")
     check(grpc.StatusCode.INVALID_ARGUMENT, prediction.Predict, message)
-    check(grpc.StatusCode.INVALID_ARGUMENT, prediction.Predict, request("nothing", x=f32(1)))
+    check(grpc.StatusCode.FAILED_PRECONDITION, prediction.Predict, request("nothing", x=f32(1)))
     message = request(x=f32(1))
     message.model_spec.version.value = 2
     check(grpc.StatusCode.NOT_FOUND, prediction.Predict, message)
@@ -156,12 +156,14 @@ def test_what_is_not_there(prediction: Any) -> None:
     check(grpc.StatusCode.INVALID_ARGUMENT, prediction.Predict, message)
     message = request(x=f32(1))
     message.model_spec.name = ""
-    check(grpc.StatusCode.NOT_FOUND, prediction.Predict, message)
+    check(grpc.StatusCode.INVALID_ARGUMENT, prediction.Predict, message)
 
 
-def test_methods_that_are_not_there(prediction: Any) -> None:
+def test_signatures_that_take_no_examples(prediction: Any) -> None:
     message = classification_pb2.ClassificationRequest()
-    check(grpc.StatusCode.UNIMPLEMENTED, prediction.Classify, message)
+    message.model_spec.name = "many"
+    message.input.example_list.examples.add()
+    check(grpc.StatusCode.INVALID_ARGUMENT, prediction.Classify, message)
 
 
 def test_a_message_that_is_too_large(prediction: Any) -> None:

@@ -11,18 +11,11 @@ from typing import Any
 
 import pytest
 
-from automl.errors import NotFoundError
-from automl_serving.model_server.models import find_version
-
 COMMAND = [sys.executable, "-c", "from automl_serving.model_server.main import main; main()"]
 
 
-def test_the_highest_number_is_served(many_path: Path, many_server: Any) -> None:
-    assert many_server.ready["version"] == 10
-    assert find_version(many_path) == (10, many_path / "10")
-    assert find_version(many_path, 2) == (2, many_path / "2")
-    with pytest.raises(NotFoundError, match="found 2, 10"):
-        find_version(many_path, 3)
+def test_the_highest_number_is_served(many_server: Any) -> None:
+    assert many_server.ready["models"] == {"many": [10]}
 
 
 @pytest.mark.parametrize(
@@ -31,7 +24,11 @@ def test_the_highest_number_is_served(many_path: Path, many_server: Any) -> None
         ([], 2, "--model_base_path"),
         (["--model_base_path={tmp}/nowhere"], 1, "nowhere"),
         (["--model_base_path={tmp}"], 1, "named by a version"),
-        (["--model_base_path={many}", "--model_version=3"], 1, "version 3"),
+        (["--model_base_path={many}", "--model_version=3"], 1, "named by a version"),
+        (["--model_base_path={many}", "--model_config_file={tmp}"], 2, "found both"),
+        (["--model_config_file={tmp}"], 1, "ModelServerConfig"),
+        (["--model_base_path={many}", "--enable_batching=maybe"], 2, "true or false"),
+        (["--model_base_path={many}", "--batching_parameters_file=b"], 2, "--enable_batching"),
         (["--model_base_path={many}", "--port={port}", "--rest_api_port=0"], 1, "--port"),
         (["--model_base_path={many}", "--port=0", "--rest_api_port={port}"], 1, "--rest_api_port"),
         (
@@ -59,9 +56,10 @@ def test_a_damaged_model_is_told_in_one_sentence(tmp_path: Path) -> None:
 
 
 def test_it_can_be_stopped_while_it_loads(many_path: Path) -> None:
-    arguments = [f"--model_base_path={many_path}", "--port=0", "--rest_api_port=0"]
+    arguments = [f"--model_base_path={many_path}", "--runtime=tensorflow"]
+    arguments += ["--port=0", "--rest_api_port=0"]
     process = subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE)
-    time.sleep(1.5)
+    time.sleep(1)
     process.send_signal(signal.SIGTERM)
     assert process.wait(5) == 0
     assert process.communicate()[0] == b""

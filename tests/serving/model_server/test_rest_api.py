@@ -107,11 +107,13 @@ REFUSED = [
     (400, "many/labels/stable:predict", {"instances": [1]}),
     (404, "nothing:predict", {"instances": [1]}),
     (404, "many/versions/2:predict", {"instances": [1]}),
-    (404, "many/versions/9999999999999999999:predict", {"instances": [1]}),
-    (404, "many/versions/x:predict", {"instances": [1]}),
-    (404, "many:nothing", {"instances": [1]}),
+    (404, "many/versions/999999999999999999:predict", {"instances": [1]}),
+    (400, "many/versions/9999999999999999999:predict", {"instances": [1]}),
+    (400, "many/versions/x:predict", {"instances": [1]}),
+    (400, "many:nothing", {"instances": [1]}),
     (400, "many", {"instances": [1]}),
-    (501, "many:classify", {"examples": []}),
+    (400, "many:classify", {"examples": []}),
+    (400, "many:classify", {"examples": [{"x": 1}]}),
 ]
 
 
@@ -164,7 +166,7 @@ def test_metadata(many: httpx.Client, path: str) -> None:
         ("GET", "many/versions/3", 404),
         ("GET", "many/versions/3/metadata", 404),
         ("GET", "many:predict", 400),
-        ("GET", "", 404),
+        ("GET", "", 400),
         ("GET", "../../v2/models/many", 404),
         ("DELETE", "many", 400),
         ("PUT", "many:predict", 400),

@@ -1,0 +1,1 @@
+"""Runs the rows of several requests together, as TF Serving's batching does."""

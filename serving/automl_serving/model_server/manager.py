@@ -1,0 +1,288 @@
+"""Keeps what is served in step with the configuration and with what lies on disk.
+
+After TF Serving's `AspiredVersionsManager` with its availability-preserving policy: a new version
+is loaded and warmed beside the old one, which goes once the new one answers, after its last
+request. All methods belong to the event loop; only loading and looking at the disk happen in
+threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from automl.errors import NotFoundError
+from automl_serving.model_server.config import ModelConfig
+from automl_serving.model_server.errors import ServingError, as_load_error
+from automl_serving.model_server.loading import lower_priority, release
+from automl_serving.model_server.servable import Servable
+from automl_serving.model_server.versions import stamp, wanted_versions
+
+logger = logging.getLogger(__name__)
+
+Load = Callable[[str, int, Path], Servable]
+"""Loads and warms a version, given its model's name, its number and its folder."""
+
+
+@dataclass
+class Version:
+    """A version that is, was or shall be served.
+
+    Attributes:
+        number: The version.
+        path: Its folder.
+        state: A `ModelVersionStatus.State` by name.
+        error: Why it could not be loaded.
+        servable: What answers, while it is AVAILABLE or UNLOADING.
+        users: Requests that use it now.
+        stamp: What its folder was like when it was tried.
+    """
+
+    number: int
+    path: Path
+    state: str = "START"
+    error: ServingError | None = None
+    servable: Servable | None = None
+    users: int = 0
+    stamp: tuple[int, int] = (0, 0)
+    unused: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+class ModelManager:
+    """The models that are served."""
+
+    def __init__(self, load: Load, labels_may_wait: bool = False) -> None:
+        """Prepares a manager of no models.
+
+        Args:
+            load: Loads a version; is called in a thread.
+            labels_may_wait: Whether a new label may name a version that is not served yet.
+        """
+        self._load = load
+        self._labels_may_wait = labels_may_wait
+        self._configs: dict[str, ModelConfig] = {}
+        self._versions: dict[str, dict[int, Version]] = {}
+        self._turn = asyncio.Lock()
+        self._draining: set[asyncio.Task[None]] = set()
+        # One, so that versions are loaded one after another however many are new.
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
+
+    # What is to be served.
+
+    async def apply(self, configs: Sequence[ModelConfig]) -> None:
+        """Serves these models and no others; returns once each has a version that answers.
+
+        Raises:
+            ServingError: FAILED_PRECONDITION if a label names a version that is not served, in
+                which case nothing has changed; UNKNOWN if a model has no version that answers.
+        """
+        async with self._turn:
+            for config in configs:
+                self._check_labels(config)
+            self._configs = {config.name: config for config in configs}
+            problems = await self._follow()
+        missing = [name for name in self._configs if not self._available(name)]
+        if missing:
+            why = " ".join(problems.get(name) or self._failure(name) for name in missing)
+            raise ServingError("UNKNOWN", why)
+
+    async def poll(self) -> None:
+        """Looks for new and removed versions, and loads and unloads them."""
+        async with self._turn:
+            for problem in (await self._follow()).values():
+                logger.warning("%s", problem)
+
+    def is_complete(self) -> bool:
+        """Returns whether every configured model has a version that answers."""
+        return all(self._available(name) for name in self._configs)
+
+    def available(self) -> dict[str, list[int]]:
+        """Returns the versions that answer, by model."""
+        return {
+            name: [version.number for version in self._available(name)] for name in self._configs
+        }
+
+    async def _follow(self) -> dict[str, str]:
+        """Does what `_configs` wants; returns what stands against it by model."""
+        loop = asyncio.get_running_loop()
+        problems = {}
+        for name in {*self._versions, *self._configs}:
+            wanted: Mapping[int, Path] = {}
+            if name in self._configs:
+                try:
+                    config = self._configs[name]
+                    wanted = await loop.run_in_executor(self._loader, wanted_versions, config)
+                except NotFoundError as error:
+                    # A folder that cannot be read now tells nothing: what is served stays.
+                    problems[name] = str(error)
+                    continue
+            await self._follow_model(name, wanted)
+        return problems
+
+    async def _follow_model(self, name: str, wanted: Mapping[int, Path]) -> None:
+        known = self._versions.setdefault(name, {})
+        for number, path in wanted.items():
+            if await self._is_new(known.get(number), path):
+                known[number] = Version(number, path)
+        for number in wanted:
+            if known[number].state == "START":
+                await self._bring_up(name, known[number])
+        if not wanted or any(known[number].state == "AVAILABLE" for number in wanted):
+            for number, version in known.items():
+                if number not in wanted and version.state == "AVAILABLE":
+                    self._take_down(name, version)
+
+    async def _is_new(self, version: Version | None, path: Path) -> bool:
+        if version is None:
+            return True
+        if version.state != "END":
+            return False
+        if version.error is None:  # it was removed, and is back
+            return True
+        # One that failed may have been written halfway.
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._loader, stamp, path) != version.stamp
+
+    async def _bring_up(self, name: str, version: Version) -> None:
+        version.state = "LOADING"
+        loop = asyncio.get_running_loop()
+        if any(self._available(other) for other in self._versions):
+            await loop.run_in_executor(self._loader, lower_priority)
+        version.stamp = await loop.run_in_executor(self._loader, stamp, version.path)
+        loading = loop.run_in_executor(self._loader, self._load, name, version.number, version.path)
+        try:
+            version.servable = await loading
+        except Exception as error:
+            version.state, version.error = "END", as_load_error(error)
+            logger.error("%s version %d cannot be served: %s", name, version.number, version.error)
+        else:
+            version.state = "AVAILABLE"
+            logger.info("serving %s version %d", name, version.number)
+
+    def _take_down(self, name: str, version: Version) -> None:
+        version.state = "UNLOADING"
+        task = asyncio.create_task(self._drain(name, version))
+        self._draining.add(task)
+        task.add_done_callback(self._draining.discard)
+
+    async def _drain(self, name: str, version: Version) -> None:
+        while version.users:
+            version.unused.clear()
+            await version.unused.wait()
+        version.servable = None
+        await asyncio.get_running_loop().run_in_executor(self._loader, release)
+        version.state = "END"
+        logger.info("unloaded %s version %d", name, version.number)
+
+    def close(self) -> None:
+        """Loads nothing more."""
+        self._loader.shutdown(wait=False, cancel_futures=True)
+
+    # What is served.
+
+    @contextmanager
+    def use(self, name: str, version: int | None = None, label: str = "") -> Iterator[Servable]:
+        """Lends the version that a request asks for; it is not unloaded before it is given back.
+
+        Args:
+            name: The model.
+            version: `None` is the highest.
+            label: Stands for a version, if given.
+
+        Raises:
+            ServingError: NOT_FOUND if it is not served; INVALID_ARGUMENT for a missing name or an
+                unknown label.
+        """
+        found = self._find(name, version, label)
+        assert found.servable is not None
+        found.users += 1
+        try:
+            yield found.servable
+        finally:
+            found.users -= 1
+            found.unused.set()
+
+    def known(self, name: str) -> str:
+        """Returns `name` if a model has it, else nothing: for what is kept by name."""
+        return name if name in self._configs else ""
+
+    def states(self, name: str, version: int | None = None, label: str = "") -> list[Version]:
+        """Returns the versions that were ever to be served, the highest first.
+
+        Raises:
+            ServingError: NOT_FOUND if there are none; as `use` for names and labels.
+        """
+        known = self._versions.get(name, {})
+        wanted = self._resolve(name, version, label)
+        found = [known[n] for n in sorted(known, reverse=True) if wanted in (None, n)]
+        if not found:
+            raise self._not_found(name, wanted)
+        return found
+
+    def _find(self, name: str, version: int | None, label: str) -> Version:
+        wanted = self._resolve(name, version, label)
+        for found in self._available(name):
+            if wanted in (None, found.number):
+                return found
+        raise self._not_found(name, wanted)
+
+    def _resolve(self, name: str, version: int | None, label: str) -> int | None:
+        if not name:
+            raise ServingError(
+                "INVALID_ARGUMENT", "expected a model's name in model_spec, found none; set it."
+            )
+        if not label:
+            return version
+        labels = self._configs[name].labels if name in self._configs else {}
+        if label not in labels:
+            raise ServingError(
+                "INVALID_ARGUMENT",
+                f"expected a version label that is set, found {label!a}; name a version.",
+            )
+        return labels[label]
+
+    def _available(self, name: str) -> list[Version]:
+        known = self._versions.get(name, {}).values()
+        found = [version for version in known if version.state == "AVAILABLE"]
+        return sorted(found, key=lambda version: version.number, reverse=True)
+
+    def _not_found(self, name: str, version: int | None) -> ServingError:
+        asked = f"{name!a}" if version is None else f"{name!a} version {version}"
+        served = "; ".join(
+            f"{other} version {', '.join(map(str, numbers))}"
+            for other, numbers in sorted(self.available().items())
+            if numbers
+        )
+        return ServingError(
+            "NOT_FOUND",
+            f"expected a model that is served ({served or 'none is'}), found {asked}; ask for one "
+            f"that is.",
+        )
+
+    def _failure(self, name: str) -> str:
+        failed = [v for v in self._versions.get(name, {}).values() if v.error is not None]
+        if failed:
+            return str(failed[-1].error)
+        base_path = self._configs[name].base_path
+        return (
+            f"expected a folder named by a version to serve, such as {base_path / '1'}, found none "
+            f"in {base_path}; export a model there or correct the base path of {name}."
+        )
+
+    def _check_labels(self, config: ModelConfig) -> None:
+        current = self._configs[config.name].labels if config.name in self._configs else {}
+        served = [version.number for version in self._available(config.name)]
+        for label, number in config.labels.items():
+            may_wait = self._labels_may_wait and label not in current
+            if number not in served and not may_wait:
+                raise ServingError(
+                    "FAILED_PRECONDITION",
+                    f"expected a served version of {config.name} for the label {label!a}, found "
+                    f"{number}; serve it first, or start the server with "
+                    f"--allow_version_labels_for_unavailable_models.",
+                )

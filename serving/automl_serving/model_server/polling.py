@@ -1,0 +1,43 @@
+"""Looks again and again: for new versions, and at the configuration file."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from automl_serving.model_server.config import ModelConfig, read_config
+from automl_serving.model_server.errors import ServingError
+from automl_serving.model_server.manager import ModelManager
+
+logger = logging.getLogger(__name__)
+
+
+async def every(seconds: float, look: Callable[[], Awaitable[None]]) -> None:
+    """Calls `look` every so many seconds, whatever becomes of it; 0 or less is never."""
+    while seconds > 0:
+        await asyncio.sleep(seconds)
+        try:
+            await look()
+        except Exception:
+            logger.exception("looking for changes failed; trying again")
+
+
+def follow_file(
+    manager: ModelManager, path: Path, current: Sequence[ModelConfig]
+) -> Callable[[], Awaitable[None]]:
+    """Returns what applies the configuration in `path` to `manager` whenever it has changed."""
+    known = list(current)
+
+    async def look() -> None:
+        nonlocal known
+        try:
+            found = await asyncio.to_thread(read_config, path)
+            if found != known:
+                known = found
+                await manager.apply(found)
+        except ServingError as error:
+            logger.error("the model configuration was not followed: %s", error)
+
+    return look
