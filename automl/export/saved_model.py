@@ -8,12 +8,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from automl.export.warmup import write_warmup
+
 if TYPE_CHECKING:
     import keras
 
 
 def write_saved_model(model: keras.Model, temperature: float, path: Path) -> None:
-    """Writes `model` to the folder `path`.
+    """Writes `model` to the folder `path`, with warm-up requests for whatever serves it.
 
     `serving_default` takes uint8 `images` `[N, H, W, 3]`; `encoded` takes JPEG or PNG bytes
     `encoded_images` `[N]`, decoded in the graph. Both return float32 `probabilities` and
@@ -61,3 +63,4 @@ def write_saved_model(model: keras.Model, temperature: float, path: Path) -> Non
         input_signature=[tf.TensorSpec((None,), tf.string, name="encoded_images")],
     )
     archive.write_out(str(path), verbose=False)
+    write_warmup(path, height, width)

@@ -28,6 +28,9 @@ DESCRIPTION = (
     "the models of a configuration. When it is ready it prints one JSON line with its ports."
 )
 
+_HEALTH_SECONDS = 0.5
+"""How often gRPC's health service hears whether every model has a version that answers."""
+
 
 def main(argv: list[str] | None = None) -> None:
     """Runs the command until SIGTERM or SIGINT."""
@@ -94,11 +97,13 @@ async def _serve(
         seconds=round(time.monotonic() - started, 3),
     )
 
-    async def look() -> None:
-        await manager.poll()
+    async def tell() -> None:
         await _tell_health(health, services, manager)
 
-    watching = [asyncio.create_task(every(settings.file_system_poll_wait_seconds, look))]
+    watching = [
+        asyncio.create_task(every(settings.file_system_poll_wait_seconds, manager.poll)),
+        asyncio.create_task(every(_HEALTH_SECONDS, tell)),
+    ]
     if settings.model_config_file is not None:
         follow = follow_file(manager, settings.model_config_file, configs)
         seconds = settings.model_config_file_poll_wait_seconds

@@ -75,3 +75,19 @@ def many(many_server: Any) -> Iterator[httpx.Client]:
     url = f"http://127.0.0.1:{many_server.ready['rest_api_port']}/v1/models/"
     with httpx.Client(base_url=url, trust_env=False) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def plus_models(tmp_path_factory: pytest.TempPathFactory) -> dict[int, Path]:
+    """SavedModels by number, each of which adds its number; copy them."""
+    import tensorflow as tf
+
+    folder = tmp_path_factory.mktemp("plus")
+    for number in (1, 2, 3):
+
+        @tf.function(input_signature=[tf.TensorSpec([None], tf.float32, "x")])
+        def add(x: Any, number: int = number) -> Any:
+            return {"y": x + number}
+
+        tf.saved_model.save(tf.Module(), str(folder / str(number)), signatures=add)
+    return {number: folder / str(number) for number in (1, 2, 3)}
