@@ -58,6 +58,7 @@ TEST = [
     "jsonschema>=4.26",
     "mypy>=2.4",
     "openapi-spec-validator>=0.9",
+    "ovmsclient>=2023.1",
     "pytest>=9.2",
     "pytest-timeout>=2.4",
     "ruff>=0.17",

@@ -16,8 +16,8 @@ from automl.plugins import plugin_manager
 from automl.training.classifier import assemble
 from automl.training.composition import Composition
 
-RUNTIME = "tensorflow"
-"""What deployed models run on."""
+RUNTIME = "openvino"
+"""What deployed models run on, where there is no GPU."""
 
 RUNS = 30
 WARMING = 5

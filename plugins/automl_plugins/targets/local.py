@@ -102,6 +102,7 @@ def _commands(request: DeployRequest, port: int) -> list[tuple[str, list[str]]]:
                 f"--port={grpc}",
                 f"--rest_api_port={rest}",
                 f"--host={HOST}",
+                "--file_system_poll_wait_seconds=0",
             ],
         ),
         (
