@@ -13,6 +13,7 @@ import grpc
 
 from automl_serving import tensors
 from automl_serving.model_server import examples, messages, responses
+from automl_serving.model_server.catalog import Catalog
 from automl_serving.model_server.config import parse_config
 from automl_serving.model_server.errors import ServingError, as_serving_error
 from automl_serving.model_server.execution import Predict, RunInThread
@@ -27,16 +28,18 @@ ByExamples = Callable[[Servable, Any], Any]
 
 
 class GrpcApi:
-    """The services' methods over the models of a manager."""
+    """The services' methods."""
 
     def __init__(
         self,
+        catalog: Catalog,
         manager: ModelManager,
         predict: Predict,
         run: RunInThread,
         metrics: ServerMetrics,
         max_bytes: int,
     ) -> None:
+        self._catalog = catalog
         self._manager = manager
         self._execute = predict
         self._run = run
@@ -115,7 +118,7 @@ class GrpcApi:
 
     async def GetModelStatus(self, request: Any) -> Any:
         """Answers with the state of the model's versions."""
-        return responses.status(self._manager.states(*_asked(request.model_spec)))
+        return responses.status(self._catalog.states(*_asked(request.model_spec)))
 
     async def HandleReloadConfigRequest(self, request: Any) -> Any:
         """Serves the models of a configuration, and no others."""
@@ -129,10 +132,10 @@ class GrpcApi:
             return await self._run(functools.partial(run, servable, request))
 
     def _use(self, spec: Any) -> Any:
-        return self._manager.use(*_asked(spec))
+        return self._catalog.use(*_asked(spec))
 
     def _counted(self, spec: Any, api: str) -> Any:
-        return self._metrics.request(self._manager.known(spec.name), api, "GRPC")
+        return self._metrics.request(self._catalog.known(spec.name), api, "GRPC")
 
     def _decode(self, request: Any) -> Any:
         return {

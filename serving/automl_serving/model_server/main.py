@@ -20,16 +20,12 @@ if TYPE_CHECKING:
     from automl.components import Runtime
     from automl_serving.model_server.config import ModelConfig
     from automl_serving.model_server.execution import Predict, RunInThread
-    from automl_serving.model_server.manager import ModelManager
     from automl_serving.model_server.metrics import ServerMetrics
 
 DESCRIPTION = (
     "Serves SavedModels over TF Serving's gRPC and REST protocols: the versions in a folder, or "
     "the models of a configuration. When it is ready it prints one JSON line with its ports."
 )
-
-_HEALTH_SECONDS = 0.5
-"""How often gRPC's health service hears whether every model has a version that answers."""
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -60,8 +56,10 @@ async def _serve(
     stop = lifecycle.stop_event()
     grpc_server, port = _bind_grpc(settings)
 
+    from automl_serving.model_server import health
+    from automl_serving.model_server.catalog import Catalog
     from automl_serving.model_server.execution import run_in
-    from automl_serving.model_server.grpc_api import MODEL_SERVICE, PREDICTION_SERVICE, GrpcApi
+    from automl_serving.model_server.grpc_api import GrpcApi
     from automl_serving.model_server.loading import Loader
     from automl_serving.model_server.manager import ModelManager
     from automl_serving.model_server.metrics import ServerMetrics
@@ -70,7 +68,9 @@ async def _serve(
 
     metrics = ServerMetrics()
     configs = _configs(settings)
+    catalog = Catalog()
     manager = ModelManager(
+        catalog,
         Loader(runtime, settings.enable_model_warmup, metrics),
         settings.allow_version_labels_for_unavailable_models,
     )
@@ -79,18 +79,17 @@ async def _serve(
     run = run_in(ThreadPoolExecutor(cores(), thread_name_prefix="inference"))
     predict = _predict(settings, run, metrics)
     limit = settings.max_request_bytes
-    grpc_api = GrpcApi(manager, predict, run, metrics, limit)
+    grpc_api = GrpcApi(catalog, manager, predict, run, metrics, limit)
     timeout = settings.rest_api_timeout_in_ms / 1000
-    rest_api = RestApi(manager, predict, run, metrics, limit, timeout)
+    rest_api = RestApi(catalog, predict, run, metrics, limit, timeout)
     grpc_server.add_generic_rpc_handlers(grpc_api.handlers())
-    health = await _add_health(grpc_server)
-    services = ["", PREDICTION_SERVICE, MODEL_SERVICE]
-    await _tell_health(health, services, manager)
+    told = health.Health(grpc_server)
+    await told.tell(catalog.is_complete())
     await grpc_server.start()
     http_server = lifecycle.http_server(rest_api.app(), settings.drain_seconds)
     serving_http = asyncio.create_task(http_server.serve([rest_socket]))
     lifecycle.announce(
-        models=manager.available(),
+        models=catalog.numbers(),
         host=settings.host,
         port=port,
         rest_api_port=rest_socket.getsockname()[1],
@@ -98,11 +97,11 @@ async def _serve(
     )
 
     async def tell() -> None:
-        await _tell_health(health, services, manager)
+        await told.tell(catalog.is_complete())
 
     watching = [
         asyncio.create_task(every(settings.file_system_poll_wait_seconds, manager.poll)),
-        asyncio.create_task(every(_HEALTH_SECONDS, tell)),
+        asyncio.create_task(every(health.SECONDS, tell)),
     ]
     if settings.model_config_file is not None:
         follow = follow_file(manager, settings.model_config_file, configs)
@@ -111,7 +110,7 @@ async def _serve(
     await stop.wait()
     for task in watching:
         task.cancel()
-    await health.enter_graceful_shutdown()
+    await told.stop()
     http_server.should_exit = True
     await asyncio.gather(grpc_server.stop(settings.drain_seconds), serving_http)
     # What still runs in a thread, such as the loading of a version, cannot be interrupted.
@@ -156,27 +155,6 @@ def _bind_grpc(settings: ModelServerSettings) -> tuple[Any, int]:
     )
     port = server.add_insecure_port(lifecycle.address(settings.host, settings.port))
     return server, port
-
-
-async def _add_health(server: Any) -> Any:
-    from grpc_health.v1 import health, health_pb2_grpc
-
-    servicer = health.aio.HealthServicer()
-    health_pb2_grpc.add_HealthServicer_to_server(servicer, server)
-    return servicer
-
-
-async def _tell_health(health: Any, services: Sequence[str], manager: ModelManager) -> None:
-    """Says for each service whether it can do its work; ModelService always can."""
-    from grpc_health.v1.health_pb2 import HealthCheckResponse
-
-    from automl_serving.model_server.grpc_api import MODEL_SERVICE
-
-    complete = manager.is_complete()
-    for service in services:
-        serving = complete or service == MODEL_SERVICE
-        state = HealthCheckResponse.SERVING if serving else HealthCheckResponse.NOT_SERVING
-        await health.set(service, state)
 
 
 async def _unless_stopped(loading: Awaitable[None], stop: asyncio.Event) -> None:

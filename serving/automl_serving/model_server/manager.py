@@ -10,13 +10,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from automl.errors import NotFoundError
+from automl_serving.model_server.catalog import Catalog, Version
 from automl_serving.model_server.config import ModelConfig
 from automl_serving.model_server.errors import ServingError, as_load_error
 from automl_serving.model_server.loading import lower_priority, release
@@ -29,50 +28,24 @@ Load = Callable[[str, int, Path], Servable]
 """Loads and warms a version, given its model's name, its number and its folder."""
 
 
-@dataclass
-class Version:
-    """A version that is, was or shall be served.
-
-    Attributes:
-        number: The version.
-        path: Its folder.
-        state: A `ModelVersionStatus.State` by name.
-        error: Why it could not be loaded.
-        servable: What answers, while it is AVAILABLE or UNLOADING.
-        users: Requests that use it now.
-        stamp: What its folder was like when it was tried.
-    """
-
-    number: int
-    path: Path
-    state: str = "START"
-    error: ServingError | None = None
-    servable: Servable | None = None
-    users: int = 0
-    stamp: tuple[int, int] = (0, 0)
-    unused: asyncio.Event = field(default_factory=asyncio.Event)
-
-
 class ModelManager:
-    """The models that are served."""
+    """Brings versions up and takes them down."""
 
-    def __init__(self, load: Load, labels_may_wait: bool = False) -> None:
+    def __init__(self, catalog: Catalog, load: Load, labels_may_wait: bool = False) -> None:
         """Prepares a manager of no models.
 
         Args:
+            catalog: Where it keeps what is served.
             load: Loads a version; is called in a thread.
             labels_may_wait: Whether a new label may name a version that is not served yet.
         """
         self._load = load
         self._labels_may_wait = labels_may_wait
-        self._configs: dict[str, ModelConfig] = {}
-        self._versions: dict[str, dict[int, Version]] = {}
+        self._catalog = catalog
         self._turn = asyncio.Lock()
         self._draining: set[asyncio.Task[None]] = set()
         # One, so that versions are loaded one after another however many are new.
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
-
-    # What is to be served.
 
     async def apply(self, configs: Sequence[ModelConfig]) -> None:
         """Serves these models and no others; returns once each has a version that answers.
@@ -84,9 +57,9 @@ class ModelManager:
         async with self._turn:
             for config in configs:
                 self._check_labels(config)
-            self._configs = {config.name: config for config in configs}
+            self._catalog.configs = {config.name: config for config in configs}
             problems = await self._follow()
-        missing = [name for name in self._configs if not self._available(name)]
+        missing = [name for name in self._catalog.configs if not self._catalog.available(name)]
         if missing:
             why = " ".join(problems.get(name) or self._failure(name) for name in missing)
             raise ServingError("UNKNOWN", why)
@@ -97,25 +70,15 @@ class ModelManager:
             for problem in (await self._follow()).values():
                 logger.warning("%s", problem)
 
-    def is_complete(self) -> bool:
-        """Returns whether every configured model has a version that answers."""
-        return all(self._available(name) for name in self._configs)
-
-    def available(self) -> dict[str, list[int]]:
-        """Returns the versions that answer, by model."""
-        return {
-            name: [version.number for version in self._available(name)] for name in self._configs
-        }
-
     async def _follow(self) -> dict[str, str]:
-        """Does what `_configs` wants; returns what stands against it by model."""
+        """Does what the configuration wants; returns what stands against it by model."""
         loop = asyncio.get_running_loop()
         problems = {}
-        for name in {*self._versions, *self._configs}:
+        for name in {*self._catalog.versions, *self._catalog.configs}:
             wanted: Mapping[int, Path] = {}
-            if name in self._configs:
+            if name in self._catalog.configs:
                 try:
-                    config = self._configs[name]
+                    config = self._catalog.configs[name]
                     wanted = await loop.run_in_executor(self._loader, wanted_versions, config)
                 except NotFoundError as error:
                     # A folder that cannot be read now tells nothing: what is served stays.
@@ -125,7 +88,7 @@ class ModelManager:
         return problems
 
     async def _follow_model(self, name: str, wanted: Mapping[int, Path]) -> None:
-        known = self._versions.setdefault(name, {})
+        known = self._catalog.versions.setdefault(name, {})
         for number, path in wanted.items():
             if await self._is_new(known.get(number), path):
                 known[number] = Version(number, path)
@@ -151,7 +114,7 @@ class ModelManager:
     async def _bring_up(self, name: str, version: Version) -> None:
         version.state = "LOADING"
         loop = asyncio.get_running_loop()
-        if any(self._available(other) for other in self._versions):
+        if any(self._catalog.available(other) for other in self._catalog.versions):
             await loop.run_in_executor(self._loader, lower_priority)
         version.stamp = await loop.run_in_executor(self._loader, stamp, version.path)
         loading = loop.run_in_executor(self._loader, self._load, name, version.number, version.path)
@@ -183,100 +146,20 @@ class ModelManager:
         """Loads nothing more."""
         self._loader.shutdown(wait=False, cancel_futures=True)
 
-    # What is served.
-
-    @contextmanager
-    def use(self, name: str, version: int | None = None, label: str = "") -> Iterator[Servable]:
-        """Lends the version that a request asks for; it is not unloaded before it is given back.
-
-        Args:
-            name: The model.
-            version: `None` is the highest.
-            label: Stands for a version, if given.
-
-        Raises:
-            ServingError: NOT_FOUND if it is not served; INVALID_ARGUMENT for a missing name or an
-                unknown label.
-        """
-        found = self._find(name, version, label)
-        assert found.servable is not None
-        found.users += 1
-        try:
-            yield found.servable
-        finally:
-            found.users -= 1
-            found.unused.set()
-
-    def known(self, name: str) -> str:
-        """Returns `name` if a model has it, else nothing: for what is kept by name."""
-        return name if name in self._configs else ""
-
-    def states(self, name: str, version: int | None = None, label: str = "") -> list[Version]:
-        """Returns the versions that were ever to be served, the highest first.
-
-        Raises:
-            ServingError: NOT_FOUND if there are none; as `use` for names and labels.
-        """
-        known = self._versions.get(name, {})
-        wanted = self._resolve(name, version, label)
-        found = [known[n] for n in sorted(known, reverse=True) if wanted in (None, n)]
-        if not found:
-            raise self._not_found(name, wanted)
-        return found
-
-    def _find(self, name: str, version: int | None, label: str) -> Version:
-        wanted = self._resolve(name, version, label)
-        for found in self._available(name):
-            if wanted in (None, found.number):
-                return found
-        raise self._not_found(name, wanted)
-
-    def _resolve(self, name: str, version: int | None, label: str) -> int | None:
-        if not name:
-            raise ServingError(
-                "INVALID_ARGUMENT", "expected a model's name in model_spec, found none; set it."
-            )
-        if not label:
-            return version
-        labels = self._configs[name].labels if name in self._configs else {}
-        if label not in labels:
-            raise ServingError(
-                "INVALID_ARGUMENT",
-                f"expected a version label that is set, found {label!a}; name a version.",
-            )
-        return labels[label]
-
-    def _available(self, name: str) -> list[Version]:
-        known = self._versions.get(name, {}).values()
-        found = [version for version in known if version.state == "AVAILABLE"]
-        return sorted(found, key=lambda version: version.number, reverse=True)
-
-    def _not_found(self, name: str, version: int | None) -> ServingError:
-        asked = f"{name!a}" if version is None else f"{name!a} version {version}"
-        served = "; ".join(
-            f"{other} version {', '.join(map(str, numbers))}"
-            for other, numbers in sorted(self.available().items())
-            if numbers
-        )
-        return ServingError(
-            "NOT_FOUND",
-            f"expected a model that is served ({served or 'none is'}), found {asked}; ask for one "
-            f"that is.",
-        )
-
     def _failure(self, name: str) -> str:
-        failed = [v for v in self._versions.get(name, {}).values() if v.error is not None]
+        failed = [v for v in self._catalog.versions.get(name, {}).values() if v.error is not None]
         if failed:
             return str(failed[-1].error)
-        base_path = self._configs[name].base_path
+        base_path = self._catalog.configs[name].base_path
         return (
             f"expected a folder named by a version to serve, such as {base_path / '1'}, found none "
             f"in {base_path}; export a model there or correct the base path of {name}."
         )
 
     def _check_labels(self, config: ModelConfig) -> None:
-        current = self._configs[config.name].labels if config.name in self._configs else {}
-        served = [version.number for version in self._available(config.name)]
+        known = self._catalog.configs.get(config.name)
+        current = known.labels if known is not None else {}
+        served = [version.number for version in self._catalog.available(config.name)]
         for label, number in config.labels.items():
             may_wait = self._labels_may_wait and label not in current
             if number not in served and not may_wait:

@@ -7,7 +7,7 @@ from typing import Any
 
 import grpc
 
-from automl_serving.model_server.manager import Version
+from automl_serving.model_server.catalog import Version
 from automl_serving.model_server.messages import (
     GetModelMetadataResponse,
     GetModelStatusResponse,

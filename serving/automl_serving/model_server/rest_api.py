@@ -22,6 +22,7 @@ from starlette.routing import Route
 
 from automl_serving.body import BodyTooLargeError, read_body
 from automl_serving.model_server import examples, messages, metrics, responses
+from automl_serving.model_server.catalog import Catalog
 from automl_serving.model_server.errors import ServingError, as_serving_error
 from automl_serving.model_server.execution import Predict, RunInThread
 from automl_serving.model_server.json_examples import (
@@ -30,7 +31,6 @@ from automl_serving.model_server.json_examples import (
     regressions_to_json,
 )
 from automl_serving.model_server.json_tensors import JsonRequest, to_json
-from automl_serving.model_server.manager import ModelManager
 from automl_serving.model_server.servable import Servable
 
 _MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"
@@ -42,18 +42,18 @@ _LARGEST_VERSION = 2**63 - 1
 
 
 class RestApi:
-    """The REST API over the models of a manager."""
+    """The REST API over the models of a catalog."""
 
     def __init__(
         self,
-        manager: ModelManager,
+        catalog: Catalog,
         predict: Predict,
         run: RunInThread,
         counts: metrics.ServerMetrics,
         max_bytes: int,
         timeout: float,
     ) -> None:
-        self._manager = manager
+        self._catalog = catalog
         self._execute = predict
         self._run = run
         self._counts = counts
@@ -101,19 +101,18 @@ class RestApi:
         asked = (name, _version(found["version"]), label)
         action = (found["action"] or "status").lower().lstrip("/")
         if action == "status":
-            return _message_response(responses.status(self._manager.states(*asked)))
+            return _message_response(responses.status(self._catalog.states(*asked)))
         if action == "metadata":
-            with self._manager.use(*asked) as servable:
+            with self._catalog.use(*asked) as servable:
                 return _json_response(json.dumps(_metadata(servable), indent=1).encode())
-        with (
-            self._counts.request(self._manager.known(name), action.capitalize(), "REST"),
-            self._manager.use(*asked) as servable,
-        ):
+        with self._counts.request(self._catalog.known(name), action.capitalize(), "REST"):
+            # Before a version is lent: a slow sender must not keep an old one from being unloaded.
             body = await read_body(request, self._max_bytes)
-            if action == "predict":
-                return _json_response(await self._predict(servable, body))
-            work = functools.partial(_BY_EXAMPLES[action], servable, body)
-            return _json_response(await self._run(work))
+            with self._catalog.use(*asked) as servable:
+                if action == "predict":
+                    return _json_response(await self._predict(servable, body))
+                work = functools.partial(_BY_EXAMPLES[action], servable, body)
+                return _json_response(await self._run(work))
 
     async def _predict(self, servable: Servable, body: bytes) -> bytes:
         request: JsonRequest = await self._run(functools.partial(JsonRequest.parse, body))

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from automl.plugins import load_runtime
+from automl_serving.model_server.catalog import Catalog
 from automl_serving.model_server.config import ModelConfig
 from automl_serving.model_server.errors import ServingError
 from automl_serving.model_server.loading import Loader
@@ -30,7 +31,8 @@ class Place:
         self.may_load = threading.Event()
         self.may_load.set()
         self._load = Loader(load_runtime("openvino"), True, ServerMetrics())
-        self.manager = ModelManager(self.load, labels_may_wait)
+        self.catalog = Catalog()
+        self.manager = ModelManager(self.catalog, self.load, labels_may_wait)
 
     def load(self, name: str, version: int, path: Path) -> Any:
         self.loading.set()
@@ -50,10 +52,10 @@ class Place:
         return ModelConfig("plus", self.folder, **given)
 
     def states(self) -> dict[int, str]:
-        return {version.number: version.state for version in self.manager.states("plus")}
+        return {version.number: version.state for version in self.catalog.states("plus")}
 
     async def ask(self, version: int | None = None, label: str = "") -> float:
-        with self.manager.use("plus", version, label) as servable:
+        with self.catalog.use("plus", version, label) as servable:
             inputs = {"x": np.zeros(1, np.float32)}
             outputs = await asyncio.to_thread(servable.run, "", inputs)
             return float(outputs["y"][0])
@@ -96,7 +98,7 @@ def test_a_new_version_takes_over_and_no_request_fails(play: Any) -> None:
         done.set()
         await asyncio.gather(*clients)
         assert {1, 3} <= {*answers, 3} <= {1, 2, 3}
-        assert place.manager.available() == {"plus": [3]}
+        assert place.catalog.numbers() == {"plus": [3]}
 
     play(scenario)
 
@@ -127,14 +129,14 @@ def test_an_old_version_answers_its_last_request_before_it_goes(play: Any) -> No
         place.put(1)
         await place.manager.apply([place.config()])
         place.put(2)
-        with place.manager.use("plus") as servable:
+        with place.catalog.use("plus") as servable:
             await place.manager.poll()
             await asyncio.sleep(0.05)
             assert place.states() == {1: "UNLOADING", 2: "AVAILABLE"}
             assert servable.run("", {"x": np.zeros(1, np.float32)})["y"].tolist() == [1]
         while place.states()[1] != "END":
             await asyncio.sleep(0.01)
-        assert [version.servable is None for version in place.manager.states("plus")] == [
+        assert [version.servable is None for version in place.catalog.states("plus")] == [
             False,
             True,
         ]
@@ -149,7 +151,7 @@ def test_a_version_that_fails_leaves_the_old_one_and_is_tried_when_it_changes(pl
         place.damage(2)
         await place.manager.poll()
         assert place.states() == {1: "AVAILABLE", 2: "END"}
-        error = place.manager.states("plus", 2)[0].error
+        error = place.catalog.states("plus", 2)[0].error
         assert error is not None
         assert error.grpc_code == "FAILED_PRECONDITION"
         assert "expected a SavedModel" in str(error)
@@ -176,7 +178,7 @@ def test_what_disappears_is_unloaded_unless_the_folder_cannot_be_read(play: Any)
         away.rename(place.folder)
         shutil.rmtree(place.folder / "1")
         await place.manager.poll()
-        assert not place.manager.is_complete()
+        assert not place.catalog.is_complete()
         with pytest.raises(ServingError, match="none is"):
             await place.ask()
         while place.states() != {1: "END"}:
@@ -196,7 +198,7 @@ def test_several_versions_and_their_labels(play: Any) -> None:
         with pytest.raises(ServingError, match="label 'stable', found 1") as caught:
             await place.manager.apply([place.config(specific=both, labels={"stable": 1})])
         assert caught.value.grpc_code == "FAILED_PRECONDITION"
-        assert place.manager.available() == {}
+        assert place.catalog.numbers() == {}
         await place.manager.apply([place.config(specific=both)])
         await place.manager.apply([place.config(specific=both, labels={"stable": 1, "new": 2})])
         answers = [await place.ask(), await place.ask(label="stable"), await place.ask(label="new")]
@@ -232,13 +234,13 @@ def test_models_that_are_no_longer_wanted_go(play: Any) -> None:
         place.put(1)
         other = ModelConfig("other", place.folder)
         await place.manager.apply([place.config(), other])
-        assert place.manager.available() == {"plus": [1], "other": [1]}
+        assert place.catalog.numbers() == {"plus": [1], "other": [1]}
         await place.manager.apply([other])
-        assert place.manager.available() == {"other": [1]}
+        assert place.catalog.numbers() == {"other": [1]}
         with pytest.raises(ServingError, match="other version 1"):
             await place.ask()
         await place.manager.apply([])
-        assert place.manager.is_complete()
+        assert place.catalog.is_complete()
 
     play(scenario)
 

@@ -65,6 +65,18 @@ def test_it_can_be_stopped_while_it_loads(many_path: Path) -> None:
     assert process.communicate()[0] == b""
 
 
+def test_it_needs_no_tensorflow() -> None:
+    code = """if True:
+        import sys
+        from automl_serving.model_server import (
+            grpc_api, loading, main, manager, messages, metrics, rest_api, warmup
+        )
+        from automl_serving.model_server.batching import batcher
+        assert not {"tensorflow", "keras"} & set(sys.modules), "it was imported"
+    """
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
 def check_refused(arguments: list[str], code: int, said: str) -> None:
     ended = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60)
     assert ended.returncode == code, ended.stderr
