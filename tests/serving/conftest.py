@@ -99,7 +99,8 @@ def model_server(start_server: StartServer, colour_model: Model) -> Server:
 def rest(model_server: Server) -> Iterator[httpx.Client]:
     """Talks to the model server's REST API."""
     url = f"http://127.0.0.1:{model_server.ready['rest_api_port']}"
-    with httpx.Client(base_url=url, trust_env=False) as client:
+    # The first request for a signature that OpenVINO does not run loads TensorFlow.
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
         yield client
 
 

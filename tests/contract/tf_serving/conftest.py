@@ -108,8 +108,8 @@ def served(
 
 def _connected(url: str, address: str, folder: Path | None, log: Path | None) -> Iterator[Served]:
     with (
-        httpx.Client(base_url=f"{url}/v1/models/", trust_env=False, timeout=30) as rest,
-        httpx.Client(base_url=url, trust_env=False, timeout=30) as root,
+        httpx.Client(base_url=f"{url}/v1/models/", trust_env=False, timeout=60) as rest,
+        httpx.Client(base_url=url, trust_env=False, timeout=60) as root,
         grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel,
     ):
         yield Served(rest, root, channel, address, folder, log)

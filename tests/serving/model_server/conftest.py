@@ -73,7 +73,8 @@ def many_server(start_server: Callable[..., Any], many_path: Path) -> Any:
 def many(many_server: Any) -> Iterator[httpx.Client]:
     """Talks to its REST API."""
     url = f"http://127.0.0.1:{many_server.ready['rest_api_port']}/v1/models/"
-    with httpx.Client(base_url=url, trust_env=False) as client:
+    # The first request for a signature that OpenVINO does not run loads TensorFlow.
+    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
         yield client
 
 
