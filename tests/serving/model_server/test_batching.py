@@ -9,18 +9,27 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import grpc
+import httpx
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServiceStub
 
 from automl.components import LoadedModel
 from automl.errors import DataError, UsageError
+from automl_serving import tensors
 from automl_serving.model_server.batching.batcher import Batcher
 from automl_serving.model_server.batching.parameters import BatchingParameters
+from automl_serving.model_server.catalog import Catalog, Version
+from automl_serving.model_server.config import ModelConfig
 from automl_serving.model_server.errors import QueueFullError, ServingError
 from automl_serving.model_server.execution import run_in
-from automl_serving.model_server.messages import SignatureDefMap
+from automl_serving.model_server.grpc_api import GrpcApi
+from automl_serving.model_server.messages import PredictRequest, SignatureDefMap
+from automl_serving.model_server.metrics import ServerMetrics
+from automl_serving.model_server.rest_api import RestApi
 from automl_serving.model_server.servable import Servable
 
 
@@ -190,6 +199,44 @@ def test_a_full_queue_refuses_at_once_and_keeps_what_it_has() -> None:
         bench.model.may_run.set()
         assert await asyncio.gather(first, *waiting) == [[[0]], *([[n * n]] for n in range(4))]
         assert await bench.ask([[9]]) == [[81]]
+
+    asyncio.run(main())
+
+
+def test_a_full_queue_over_both_protocols() -> None:
+    async def main() -> None:
+        bench = Bench(max_batch_size=1, max_enqueued_batches=1)
+        catalog = Catalog()
+        catalog.configs["squares"] = ModelConfig("squares", Path("/"))
+        version = Version(1, Path("/"), "AVAILABLE", servable=bench.servable)
+        catalog.versions["squares"] = {1: version}
+        run, metrics = run_in(ThreadPoolExecutor(2)), ServerMetrics()
+        manager: Any = None  # no configuration is reloaded here
+        grpc_api = GrpcApi(catalog, manager, bench.batcher, run, metrics, 1 << 20)
+        app = RestApi(catalog, bench.batcher, run, metrics, 1 << 20, 30).app()
+        server = grpc.aio.server()
+        server.add_generic_rpc_handlers(grpc_api.handlers())
+        port = server.add_insecure_port("127.0.0.1:0")
+        await server.start()
+        first = await bench.block()
+        waiting = asyncio.create_task(bench.ask([[2]]))
+        await asyncio.sleep(0.05)
+        transport = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=transport, base_url="http://squares") as client:
+            answer = await client.post("/v1/models/squares:predict", json={"instances": [[1]]})
+        assert answer.status_code == 503
+        assert "room for 1 more rows" in answer.json()["error"]
+        request = PredictRequest()
+        request.model_spec.name = "squares"
+        tensors.to_proto(np.ones((1, 1), np.int64), request.inputs["x"])
+        options = [("grpc.enable_http_proxy", 0)]
+        async with grpc.aio.insecure_channel(f"127.0.0.1:{port}", options) as channel:
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await PredictionServiceStub(channel).Predict(request)
+        assert caught.value.code() == grpc.StatusCode.RESOURCE_EXHAUSTED
+        bench.model.may_run.set()
+        assert await asyncio.gather(first, waiting) == [[[0]], [[4]]]
+        await server.stop(0)
 
     asyncio.run(main())
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import base64
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 COMMAND = [sys.executable, "-c", "from automl_serving.model_server.main import main; main()"]
@@ -63,6 +66,30 @@ def test_it_can_be_stopped_while_it_loads(many_path: Path) -> None:
     process.send_signal(signal.SIGTERM)
     assert process.wait(5) == 0
     assert process.communicate()[0] == b""
+
+
+@pytest.mark.slow
+def test_sigterm_lets_requests_finish(
+    start_server: Any, colour_model: Any, colour_images: Any
+) -> None:
+    server = start_server(
+        "model_server",
+        f"--model_base_path={colour_model.path.parent}",
+        "--port=0",
+        "--rest_api_port=0",
+        "--drain_seconds=60",
+    )
+    picture = base64.b64encode(colour_images["rot"].read_bytes()).decode()
+    content = {"signature_name": "encoded", "instances": [{"b64": picture}]}
+    url = f"http://127.0.0.1:{server.ready['rest_api_port']}/v1/models/default:predict"
+    with ThreadPoolExecutor(1) as pool:
+        # It has to load TensorFlow first, which takes seconds.
+        answer = pool.submit(httpx.post, url, json=content, trust_env=False, timeout=60)
+        time.sleep(1)
+        server.process.send_signal(signal.SIGTERM)
+        assert answer.result().status_code == 200
+    assert server.process.wait(30) == 0
+    server.close()
 
 
 def test_it_needs_no_tensorflow() -> None:
