@@ -92,6 +92,7 @@ def model_server(start_server: StartServer, colour_model: Model) -> Server:
         f"--model_base_path={colour_model.path.parent}",
         "--port=0",
         "--rest_api_port=0",
+        "--rest_api_timeout_in_ms=120000",
     )
 
 
@@ -100,7 +101,7 @@ def rest(model_server: Server) -> Iterator[httpx.Client]:
     """Talks to the model server's REST API."""
     url = f"http://127.0.0.1:{model_server.ready['rest_api_port']}"
     # The first request for a signature that OpenVINO does not run loads TensorFlow.
-    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+    with httpx.Client(base_url=url, trust_env=False, timeout=120) as client:
         yield client
 
 

@@ -5,16 +5,14 @@ Format: https://www.tensorflow.org/tfx/serving/api_rest#classify_and_regress_api
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 from typing import Any
 
-from automl_serving.model_server.errors import ServingError
-from automl_serving.model_server.json_tensors import is_bytes, load_object
-from automl_serving.model_server.messages import Example, Input
+import numpy as np
 
-_KEYS = {"signature_name", "context", "examples"}
+from automl_serving.model_server.errors import ServingError
+from automl_serving.model_server.json_tensors import decode_bytes, is_bytes, load_object
+from automl_serving.model_server.messages import Example, Input
 
 
 def parse_examples(body: bytes) -> tuple[str, Any]:
@@ -23,7 +21,7 @@ def parse_examples(body: bytes) -> tuple[str, Any]:
     Raises:
         ServingError: INVALID_ARGUMENT if it is no such request.
     """
-    request = load_object(body, _KEYS)
+    request = load_object(body)
     rows = request.get("examples")
     if not isinstance(rows, list) or not rows:
         raise _invalid("a list of at least one example in 'examples'", "another value")
@@ -39,14 +37,21 @@ def parse_examples(body: bytes) -> tuple[str, Any]:
 def classifications_to_json(response: Any) -> bytes:
     """Returns the body for a `ClassificationResponse`."""
     rows = [
-        [[one.label, one.score] for one in row.classes] for row in response.result.classifications
+        [[one.label, _shortest(one.score)] for one in row.classes]
+        for row in response.result.classifications
     ]
     return json.dumps({"results": rows}).encode()
 
 
 def regressions_to_json(response: Any) -> bytes:
     """Returns the body for a `RegressionResponse`."""
-    return json.dumps({"results": [row.value for row in response.result.regressions]}).encode()
+    rows = [_shortest(row.value) for row in response.result.regressions]
+    return json.dumps({"results": rows}).encode()
+
+
+def _shortest(value: float) -> float:
+    """Returns the number with the fewest digits that is the same as a float32."""
+    return float(str(np.float32(value)))
 
 
 def _example(row: Any) -> Any:
@@ -78,10 +83,7 @@ def _feature_value(name: str, value: Any) -> tuple[str, Any]:
     if isinstance(value, str):
         return "bytes_list", value.encode("utf-8", "surrogatepass")
     if is_bytes(value):
-        try:
-            return "bytes_list", base64.b64decode(value["b64"], validate=True)
-        except (ValueError, TypeError, binascii.Error):
-            raise _invalid(f"base64 text for {name!a}", "other content in 'b64'") from None
+        return "bytes_list", decode_bytes(value, name)
     raise _invalid(
         f"numbers, text or {{'b64': …}} for the feature {name!a}", f"a {type(value).__name__}"
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     Array = NDArray[Any]
 
 _MAX_DEPTH = 32
-_KEYS = {"signature_name", "instances", "inputs"}
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class JsonRequest:
         Raises:
             ServingError: INVALID_ARGUMENT if it is no such request.
         """
-        request = load_object(body, _KEYS)
+        request = load_object(body)
         if ("instances" in request) == ("inputs" in request):
             raise _invalid("either 'instances' or 'inputs'", "both or none")
         by_row = "instances" in request
@@ -62,7 +61,7 @@ class JsonRequest:
             ServingError: INVALID_ARGUMENT if they cannot be the signature's inputs.
         """
         columns = self._rows(infos) if self.by_row else self._columns(infos)
-        if set(columns) != set(infos):
+        if set(infos) - set(columns) or (self.by_row and set(columns) - set(infos)):
             raise _invalid(f"the inputs {sorted(infos)}", ascii(sorted(columns)))
         return {name: _to_array(columns[name], info, name) for name, info in infos.items()}
 
@@ -83,11 +82,11 @@ class JsonRequest:
         return {name: [row[name] for row in rows] for name in rows[0]}
 
 
-def load_object(body: bytes, keys: Collection[str]) -> dict[str, Any]:
-    """Reads a request's body as a JSON object that has none but these keys.
+def load_object(body: bytes) -> dict[str, Any]:
+    """Reads a request's body; what has no meaning in it is left alone, as TF Serving does.
 
     Raises:
-        ServingError: INVALID_ARGUMENT if it is none, or its signature_name is no text.
+        ServingError: INVALID_ARGUMENT if it is no JSON object, or its signature_name is no text.
     """
     try:
         request = json.loads(body)
@@ -95,8 +94,6 @@ def load_object(body: bytes, keys: Collection[str]) -> dict[str, Any]:
         raise _invalid("a body of JSON", "none that can be read") from None
     if not isinstance(request, dict):
         raise _invalid("a JSON object", f"a {type(request).__name__}")
-    if set(request) - set(keys):
-        raise _invalid(f"the keys {sorted(keys)}", ascii(sorted(set(request) - set(keys))))
     if not isinstance(request.get("signature_name", ""), str):
         raise _invalid("text for 'signature_name'", f"a {type(request['signature_name']).__name__}")
     return request
@@ -105,6 +102,19 @@ def load_object(body: bytes, keys: Collection[str]) -> dict[str, Any]:
 def is_bytes(value: Any) -> bool:
     """Returns whether a JSON value stands for bytes: `{"b64": …}`."""
     return isinstance(value, dict) and set(value) == {"b64"}
+
+
+def decode_bytes(value: Mapping[str, Any], name: str) -> bytes:
+    """Returns what `{"b64": …}` stands for; line breaks and missing padding are allowed.
+
+    Raises:
+        ServingError: INVALID_ARGUMENT if it is no base64 text.
+    """
+    try:
+        text = "".join(value["b64"].split())
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except (ValueError, AttributeError, binascii.Error):
+        raise _invalid(f"base64 text for {name!a}", "other content in 'b64'") from None
 
 
 def to_json(outputs: Mapping[str, Array], by_row: bool) -> bytes:
@@ -142,8 +152,20 @@ def _to_array(value: Any, info: Any, name: str) -> Array:
         limits = np.iinfo(dtype)
         if int(array.min()) < limits.min or int(array.max()) > limits.max:
             raise _invalid(f"values of {limits.min} to {limits.max} for {name!r}", "others")
-    with np.errstate(over="ignore"):
-        return array.astype(dtype)
+    if array.size and dtype.kind == "f":
+        _check_precision(array, dtype, name)
+    return array.astype(dtype)
+
+
+def _check_precision(array: Array, dtype: np.dtype[Any], name: str) -> None:
+    """Refuses numbers that the type cannot hold: too large, or integers of too many digits."""
+    limits = np.finfo(dtype)
+    if array.dtype.kind in "iu":
+        most: float = 2 ** (limits.nmant + 1) - 1
+    else:
+        most, array = float(limits.max), array[np.isfinite(array)]
+    if array.size and (array.max() > most or array.min() < -most):
+        raise _invalid(f"values that {dtype.name} can hold for {name!r}", "larger ones")
 
 
 def _to_bytes(value: Any, name: str, depth: int) -> Any:
@@ -153,10 +175,7 @@ def _to_bytes(value: Any, name: str, depth: int) -> Any:
     if isinstance(value, str):
         return value.encode("utf-8", "surrogatepass")
     if is_bytes(value):
-        try:
-            return base64.b64decode(value["b64"], validate=True)
-        except (ValueError, TypeError, binascii.Error):
-            raise _invalid(f"base64 text for {name!r}", "other content in 'b64'") from None
+        return decode_bytes(value, name)
     raise _invalid(f"text or {{'b64': …}} for {name!r}", "another value")
 
 
@@ -179,6 +198,9 @@ def _bytes_array(nested: Any, name: str) -> Array:
 
 
 def _to_values(name: str, array: Array) -> Any:
+    if array.dtype in (np.float16, np.float32):
+        # The shortest digits that mean the same number, not those of its double.
+        return array.astype(str).astype(np.float64).tolist()
     if array.dtype != np.object_:
         return array.tolist()
 

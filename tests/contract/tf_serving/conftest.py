@@ -88,6 +88,7 @@ def served(
         "--allow_version_labels_for_unavailable_models",
         "--port=0",
         "--rest_api_port=0",
+        "--rest_api_timeout_in_ms=120000",
     ]
     code = "from automl_serving.model_server.main import main; main()"
     with log.open("wb") as errors:
@@ -108,8 +109,8 @@ def served(
 
 def _connected(url: str, address: str, folder: Path | None, log: Path | None) -> Iterator[Served]:
     with (
-        httpx.Client(base_url=f"{url}/v1/models/", trust_env=False, timeout=60) as rest,
-        httpx.Client(base_url=url, trust_env=False, timeout=60) as root,
+        httpx.Client(base_url=f"{url}/v1/models/", trust_env=False, timeout=120) as rest,
+        httpx.Client(base_url=url, trust_env=False, timeout=120) as root,
         grpc.insecure_channel(address, [("grpc.enable_http_proxy", 0)]) as channel,
     ):
         yield Served(rest, root, channel, address, folder, log)

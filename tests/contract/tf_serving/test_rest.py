@@ -157,6 +157,24 @@ ROWS = {"instances": [1.0, 2.0, 5.0]}
                 {"predictions": [3.5, 4.0, 3.0]},
             ),
             (
+                "unknown-keys-are-left-alone",
+                "half_plus_two:predict",
+                {"instances": [1.0], "id": 7},
+                {"predictions": [3.5]},
+            ),
+            (
+                "columns-of-no-input-are-left-alone",
+                "half_plus_two:predict",
+                {"inputs": {"x": [1.0], "z": [1.0]}},
+                {"outputs": [3.5]},
+            ),
+            (
+                "base64-of-several-lines",
+                "text:predict",
+                {"inputs": [{"b64": "aGVs\nbG8"}]},
+                {"outputs": {"upper": ["HELLO"], "copy_bytes": [HELLO]}},
+            ),
+            (
                 "integers-booleans-doubles",
                 "kinds:predict",
                 {"instances": [{"i64": 2**53, "i8": -128, "u8": 255, "flag": True, "f64": 0.1}]},
@@ -188,6 +206,20 @@ def test_answers(served: Any, path: str, content: Any, answer: Any) -> None:
 def test_numbers_beyond_json(served: Any, content: bytes, answer: float) -> None:
     (found,) = json.loads(post(served, "half_plus_two:predict", content).text)["predictions"]
     assert found == answer or (math.isnan(found) and math.isnan(answer))
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    cases(
+        f"{JSON}::FromJsonSingleFloatTensorSixDigitPrecision",
+        ("few-digits", -3.6, "1.2"),
+        ("whole", 2.0, "4.0"),
+        ("many-digits", 1.1111112, "3.5555556"),
+    ),
+)
+def test_floats_have_no_more_digits_than_they_need(served: Any, value: float, text: str) -> None:
+    found = post(served, "half_plus_two:predict", {"instances": [value]})
+    assert "".join(found.text.split()) == f'{{"predictions":[{text}]}}'
 
 
 @pytest.mark.parametrize(
@@ -247,11 +279,14 @@ def test_numbers_beyond_json(served: Any, content: bytes, answer: float) -> None
         ),
         *cases(
             f"{JSON}::errors-of-types",
+            ("too-large-for-float", "half_plus_two:predict", {"instances": [1e39]}, 400),
+            ("too-precise-for-float", "half_plus_two:predict", {"instances": [2**24]}, 400),
+            ("boolean-for-float", "half_plus_two:predict", {"instances": [True]}, 400),
+            ("too-large-for-byte", "kinds:predict", {"inputs": {"u8": [256]}}, 400),
             ("fraction-for-integer", "kinds:predict", {"instances": [{"i64": 0.5}]}, 400),
             ("bad-base64", "text:predict", {"instances": [{"b64": "?"}]}, 400),
             ("number-for-text", "text:predict", {"instances": [1]}, 400),
             ("bytes-for-number", "half_plus_two:predict", {"instances": [HELLO]}, 400),
-            ("shape-of-the-model", "half_plus_two:predict", {"instances": [[1.0, 2.0]]}, 400),
         ),
         *cases(
             f"{JSON}::FromJsonClassifyRegressErrors",

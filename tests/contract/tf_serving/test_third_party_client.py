@@ -68,4 +68,4 @@ def test_what_is_not_there(client: Any, model: str, version: int) -> None:
 
 def test_inputs_that_do_not_fit(client: Any) -> None:
     with pytest.raises(ovmsclient.tfs_compat.base.errors.InvalidInputError):
-        client.predict({"x": np.float32([[2.0]])}, "half_plus_two", 123)
+        client.predict({"z": np.float32([2.0])}, "half_plus_two", 123)

@@ -65,6 +65,7 @@ def many_server(start_server: Callable[..., Any], many_path: Path) -> Any:
         f"--model_base_path={many_path}",
         "--port=0",
         "--rest_api_port=0",
+        "--rest_api_timeout_in_ms=120000",
         "--max_request_bytes=100000",
     )
 
@@ -74,7 +75,7 @@ def many(many_server: Any) -> Iterator[httpx.Client]:
     """Talks to its REST API."""
     url = f"http://127.0.0.1:{many_server.ready['rest_api_port']}/v1/models/"
     # The first request for a signature that OpenVINO does not run loads TensorFlow.
-    with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
+    with httpx.Client(base_url=url, trust_env=False, timeout=120) as client:
         yield client
 
 

@@ -205,7 +205,7 @@ def test_health(channel: grpc.Channel, service: str) -> None:
 
 def check(code: grpc.StatusCode, method: Any, message: Any) -> None:
     with pytest.raises(grpc.RpcError) as caught:
-        method(message, timeout=60)
+        method(message, timeout=120)
     assert caught.value.code() == code
     details = caught.value.details()
     assert not any(word in details for word in ("Traceback", ".py", "0x"))

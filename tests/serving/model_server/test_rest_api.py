@@ -62,10 +62,10 @@ def test_predict(many: httpx.Client, path: str, request_: Any, answer: Any) -> N
 
 
 def test_numbers_that_json_has_not(many: httpx.Client) -> None:
-    answer = post(many, "many:predict", b'{"instances": [NaN, Infinity, -Infinity, 1e39]}')
+    answer = post(many, "many:predict", b'{"instances": [NaN, Infinity, -Infinity]}')
     found = json.loads(answer.text)["predictions"]
     assert math.isnan(found[0])
-    assert found[1:] == [math.inf, -math.inf, math.inf]
+    assert found[1:] == [math.inf, -math.inf]
 
 
 REFUSED = [
@@ -77,7 +77,6 @@ REFUSED = [
     (400, "many:predict", []),
     (400, "many:predict", {}),
     (400, "many:predict", {"instances": [1], "inputs": [1]}),
-    (400, "many:predict", {"instances": [1], "extra": 1}),
     (400, "many:predict", {"instances": [1], "signature_name": 5}),
     (400, "many:predict", {"instances": [1], "signature_name": "nothing\ud800"}),
     (400, "many:predict", {"instances": []}),
@@ -90,7 +89,9 @@ REFUSED = [
     (400, "many:predict", {"instances": [{"z": 1}]}),
     (400, "many:predict", {"instances": [{"x": 1}, 2]}),
     (400, "many:predict", {"instances": [{"b64": "Yg=="}]}),
-    (400, "many:predict", {"inputs": {"x": [1], "z": [1]}}),
+    (400, "many:predict", {"instances": [{"x": 1, "z": 1}]}),
+    (400, "many:predict", {"instances": [1e39]}),
+    (400, "many:predict", {"instances": [2**24]}),
     (400, "many:predict", {"inputs": {}}),
     (400, "many:predict", {"signature_name": "two", "instances": [1]}),
     (400, "many:predict", {"signature_name": "two", "instances": [{"a": [1, 2]}]}),
