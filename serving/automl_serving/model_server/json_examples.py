@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from automl_serving.model_server.errors import ServingError
-from automl_serving.model_server.json_tensors import decode_bytes, is_bytes, load_object
+from automl.errors import DataError
+from automl_serving.json_tensors import decode_bytes, is_bytes, load_object
 from automl_serving.model_server.messages import Example, Input
 
 
@@ -19,7 +19,7 @@ def parse_examples(body: bytes) -> tuple[str, Any]:
     """Returns the signature's name and the `Input` of a request's body.
 
     Raises:
-        ServingError: INVALID_ARGUMENT if it is no such request.
+        DataError: If it is no such request.
     """
     request = load_object(body)
     rows = request.get("examples")
@@ -89,8 +89,7 @@ def _feature_value(name: str, value: Any) -> tuple[str, Any]:
     )
 
 
-def _invalid(expected: str, found: str) -> ServingError:
-    return ServingError(
-        "INVALID_ARGUMENT",
-        f"expected {expected}, found {found[:200]}; see TF Serving's REST API for the form.",
+def _invalid(expected: str, found: str) -> DataError:
+    return DataError(
+        f"expected {expected}, found {found[:200]}; see TF Serving's REST API for the form."
     )

@@ -21,6 +21,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from automl_serving.body import BodyTooLargeError, read_body
+from automl_serving.json_tensors import JsonRequest, to_json
 from automl_serving.model_server import examples, messages, metrics, responses
 from automl_serving.model_server.catalog import Catalog
 from automl_serving.model_server.errors import ServingError, as_serving_error
@@ -30,7 +31,6 @@ from automl_serving.model_server.json_examples import (
     parse_examples,
     regressions_to_json,
 )
-from automl_serving.model_server.json_tensors import JsonRequest, to_json
 from automl_serving.model_server.servable import Servable
 
 _MODEL = r"/v1/models/(?P<name>[^/:]+)(?:/versions/(?P<version>[0-9]+)|/labels/(?P<label>[^/:]+))?"

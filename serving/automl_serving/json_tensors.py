@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from automl.errors import DataError
 from automl_serving import tensors
-from automl_serving.model_server.errors import ServingError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class JsonRequest:
         """Reads a request's body.
 
         Raises:
-            ServingError: INVALID_ARGUMENT if it is no such request.
+            DataError: If it is no such request.
         """
         request = load_object(body)
         if ("instances" in request) == ("inputs" in request):
@@ -58,7 +58,7 @@ class JsonRequest:
         """Returns the inputs as arrays, given the signature's `TensorInfo` by name.
 
         Raises:
-            ServingError: INVALID_ARGUMENT if they cannot be the signature's inputs.
+            DataError: If they cannot be the signature's inputs.
         """
         columns = self._rows(infos) if self.by_row else self._columns(infos)
         if set(infos) - set(columns) or (self.by_row and set(columns) - set(infos)):
@@ -86,7 +86,7 @@ def load_object(body: bytes) -> dict[str, Any]:
     """Reads a request's body; what has no meaning in it is left alone, as TF Serving does.
 
     Raises:
-        ServingError: INVALID_ARGUMENT if it is no JSON object, or its signature_name is no text.
+        DataError: If it is no JSON object, or its signature_name is no text.
     """
     try:
         request = json.loads(body)
@@ -108,7 +108,7 @@ def decode_bytes(value: Mapping[str, Any], name: str) -> bytes:
     """Returns what `{"b64": …}` stands for; line breaks and missing padding are allowed.
 
     Raises:
-        ServingError: INVALID_ARGUMENT if it is no base64 text.
+        DataError: If it is no base64 text.
     """
     try:
         text = "".join(value["b64"].split())
@@ -121,7 +121,7 @@ def to_json(outputs: Mapping[str, Array], by_row: bool) -> bytes:
     """Returns a predict response's body.
 
     Raises:
-        ServingError: INVALID_ARGUMENT if rows were asked for and the outputs have none.
+        DataError: If rows were asked for and the outputs have none.
     """
     values = {name: _to_values(name, array) for name, array in outputs.items()}
     if not by_row:
@@ -220,8 +220,7 @@ def _only(infos: Mapping[str, Any]) -> str:
     return next(iter(infos))
 
 
-def _invalid(expected: str, found: str) -> ServingError:
-    return ServingError(
-        "INVALID_ARGUMENT",
-        f"expected {expected}, found {found[:200]}; see TF Serving's REST API for the form.",
+def _invalid(expected: str, found: str) -> DataError:
+    return DataError(
+        f"expected {expected}, found {found[:200]}; see TF Serving's REST API for the form."
     )
