@@ -19,6 +19,7 @@ from automl_serving.model_server.errors import ServingError
 from automl_serving.model_server.loading import Loader
 from automl_serving.model_server.manager import ModelManager
 from automl_serving.model_server.metrics import ServerMetrics
+from automl_serving.model_server.warmup import REQUESTS
 
 
 class Place:
@@ -106,20 +107,22 @@ def test_a_new_version_takes_over_and_no_request_fails(play: Any) -> None:
 def test_the_old_version_serves_while_the_new_one_loads(play: Any) -> None:
     async def scenario(place: Place) -> None:
         place.put(1)
-        await place.manager.apply([place.config()])
+        await place.manager.apply([place.config(latest=2)])
         place.may_load.clear()
         place.loading.clear()
         place.put(2)
+        place.put(3)
         polling = asyncio.create_task(place.manager.poll())
         assert await asyncio.to_thread(place.loading.wait, 30)
-        assert place.states() == {1: "AVAILABLE", 2: "LOADING"}
+        assert place.states() == {1: "AVAILABLE", 2: "LOADING", 3: "START"}
         assert await place.ask() == 1
         with pytest.raises(ServingError, match="version 2") as caught:
             await place.ask(2)
         assert caught.value.grpc_code == "NOT_FOUND"
         place.may_load.set()
         await polling
-        assert await place.ask() == 2
+        assert place.catalog.numbers() == {"plus": [3, 2]}
+        assert await place.ask() == 3
 
     play(scenario)
 
@@ -163,6 +166,25 @@ def test_a_version_that_fails_leaves_the_old_one_and_is_tried_when_it_changes(pl
         place.put(2)
         await place.manager.poll()
         assert await place.ask() == 2
+
+    play(scenario)
+
+
+def test_warm_up_requests_that_fail_keep_a_version_from_taking_over(play: Any) -> None:
+    async def scenario(place: Place) -> None:
+        place.put(1)
+        await place.manager.apply([place.config()])
+        staged = place.folder / ".staging"
+        shutil.copytree(place.models[2], staged)
+        (staged / REQUESTS).parent.mkdir(exist_ok=True)
+        (staged / REQUESTS).write_bytes(b"damaged")
+        staged.rename(place.folder / "2")
+        await place.manager.poll()
+        assert place.states() == {1: "AVAILABLE", 2: "END"}
+        error = place.catalog.states("plus", 2)[0].error
+        assert error is not None
+        assert error.grpc_code == "DATA_LOSS"
+        assert await place.ask() == 1
 
     play(scenario)
 
