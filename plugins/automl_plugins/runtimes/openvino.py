@@ -32,11 +32,16 @@ HINTS = {"float32": "f32", "bfloat16": "bf16"}
 class OpenVINORuntime(Runtime):
     """OpenVINO on a CPU, for `serving_default`; TensorFlow for what OpenVINO does not run.
 
-    TensorFlow is loaded with the first request for another signature. A model whose
-    `serving_default` OpenVINO cannot convert is TensorFlow's alone, and the log says so.
+    TensorFlow is loaded with the first request for another signature; models that are loaded
+    later are made ready for such requests beforehand. A model whose `serving_default` OpenVINO
+    cannot convert is TensorFlow's alone, and the log says so.
     """
 
     name = "openvino"
+
+    def __init__(self) -> None:
+        """Knows of no request for another signature yet."""
+        self._others_wanted = threading.Event()
 
     def load(self, path: Path) -> LoadedModel:
         """Loads the SavedModel in the folder `path`, in float32.
@@ -54,10 +59,15 @@ class OpenVINORuntime(Runtime):
                 f"({_reason(error)}); export it again."
             ) from error
         try:
-            return _OpenVINOModel(path, definitions, _convert(path, definitions))
+            compiled = _convert(path, definitions)
         except (ValueError, RuntimeError) as error:
             logger.warning("TensorFlow runs %s, since OpenVINO cannot: %s", path, _reason(error))
             return TensorFlowRuntime().load(path)
+        model = _OpenVINOModel(path, definitions, compiled, self._others_wanted)
+        if self._others_wanted.is_set() and len(definitions) > 1:
+            # A version that takes over from one that is asked for them must not begin with a pause.
+            model.load_others()
+        return model
 
     def compile(self, model: keras.Model, precision: Precision) -> Forward | None:
         """Prepares a Keras model of the TensorFlow backend; of another, returns `None`."""
@@ -136,8 +146,15 @@ def _output(request: Any) -> NDArray[np.float32]:
 
 
 class _OpenVINOModel(LoadedModel):
-    def __init__(self, path: Path, definitions: Mapping[str, Any], compiled: Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        definitions: Mapping[str, Any],
+        compiled: Any,
+        others_wanted: threading.Event,
+    ) -> None:
         self._path, self._definitions, self._compiled = path, definitions, compiled
+        self._others_wanted = others_wanted
         self._outputs = set(definitions[SIGNATURE].outputs)
         self._idle: deque[Any] = deque()
         self._loading = threading.Lock()
@@ -151,7 +168,7 @@ class _OpenVINOModel(LoadedModel):
         self, signature: str, inputs: Mapping[str, NDArray[np.generic]]
     ) -> dict[str, NDArray[np.generic]]:
         if signature != SIGNATURE:
-            return self._tensorflow().predict(signature, inputs)
+            return self.load_others().predict(signature, inputs)
         try:
             request = self._idle.pop()  # one a call: threads share nothing
         except IndexError:
@@ -165,7 +182,8 @@ class _OpenVINOModel(LoadedModel):
         self._idle.append(request)
         return answers
 
-    def _tensorflow(self) -> LoadedModel:
+    def load_others(self) -> LoadedModel:
+        self._others_wanted.set()
         with self._loading:
             if self._whole is None:
                 logger.info("loading TensorFlow for the other signatures of %s", self._path)

@@ -14,6 +14,7 @@ from PIL import Image
 
 from automl.errors import ExportError
 from automl.export.saved_model import write_saved_model
+from automl.images import encode_png
 from automl.model import Model
 from automl.plugins import load_runtime, plugin_manager
 
@@ -33,6 +34,23 @@ def test_tensorflow_runs_the_other_signatures(loaded: Any, colour_images: dict[s
     encoded = np.array([path.read_bytes() for path in colour_images.values()], object)
     answers = loaded.predict("encoded", {"encoded_images": encoded})
     assert answers["probabilities"].argmax(axis=1).tolist() == [0, 1, 2]
+
+
+def test_models_loaded_later_are_ready_for_what_was_asked_for(
+    colour_model: Model, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    runtime = load_runtime("openvino")
+    images = np.array([encode_png(np.zeros((16, 24, 3), np.uint8))], object)
+    first = runtime.load(colour_model.path)
+    assert caplog.messages == []
+    first.predict("encoded", {"encoded_images": images})
+    first.predict("encoded", {"encoded_images": images})
+    assert len(caplog.messages) == 1
+    second = runtime.load(colour_model.path)
+    assert len(caplog.messages) == 2
+    second.predict("encoded", {"encoded_images": images})
+    assert len(caplog.messages) == 2
 
 
 def test_it_needs_no_tensorflow_and_reports_to_nobody(colour_model: Model) -> None:
