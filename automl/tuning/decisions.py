@@ -48,6 +48,7 @@ class Decisions:
     ) -> None:
         self._settings, self._costs, self._test_images = settings, costs, test_images
         self._state, self._elapsed = RunState(), 0.0
+        self._state.images = costs.images
         self._trials: dict[str, Any] = {}
         self._asked = 0
         self.running: dict[str, dict[str, Any]] = {}

@@ -26,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 FILE = "events.jsonl"
 
+MANY = 10**6
+"""Stands for training images that have not been counted."""
+
 OF_THE_RUN = frozenset(
     {"run_started", "run_resumed", "prepared", "finalizing", "registered", "run_finished"}
 )
@@ -99,6 +102,7 @@ class RunState:
         record: What run.json holds.
         trials: The leaderboard's rows by trial, in the order in which they began.
         details: What else the run keeps: process, arguments, held-out metrics.
+        images: Training images, of which less than one makes no difference between scores.
     """
 
     def __init__(self) -> None:
@@ -121,6 +125,7 @@ class RunState:
             "notes": [],
             "parity": {},
         }
+        self.images = MANY
         self.trials: dict[str, TrialRecord] = {}
         self.details: dict[str, Any] = {"process": None, "metrics": {}, "error": None}
 
@@ -135,6 +140,7 @@ class RunState:
             self.record["notes"] = [*self.record["notes"], fields["text"]]
         elif kind == "prepared":
             self.record["state"] = "running"
+            self.images = sum(self.record["counts"].get("train", {}).values()) or MANY
         elif kind == "finalizing":
             self.record["state"] = "finalizing"
         elif kind == "trial_started":
@@ -149,9 +155,20 @@ class RunState:
 
     @property
     def leaderboard(self) -> list[TrialRecord]:
-        """The finished trials, the best first; see `better`."""
+        """The finished trials, the best first.
+
+        The higher class-averaged accuracy wins, rounded to whole images; a tie goes to the cheaper
+        model, and among models of one cost to the higher accuracy, then to the smaller log loss.
+        """
         finished = [row for row in self.trials.values() if "status" in row]
-        return sorted(finished, key=better)
+        return sorted(finished, key=self._rank)
+
+    def _rank(self, row: TrialRecord) -> tuple[float, float, float, float]:
+        score = row["score"] if row["status"] == "completed" else None
+        if score is None:
+            return math.inf, 0.0, 0.0, 0.0
+        cost, loss = row.get("cost_gmacs") or 0.0, row.get("log_loss") or 0.0
+        return -round(score * self.images), cost, -round(score, 6), loss
 
     def _update(self, fields: Mapping[str, Any]) -> None:
         for name, value in fields.items():
@@ -166,20 +183,6 @@ class RunState:
         for name, value in logs.items():
             history[name] = [*history.get(name, [])[:epoch], value]
         self.trials[trial]["history"] = history  # type: ignore[typeddict-item]
-
-
-def better(row: TrialRecord) -> tuple[float, float, float]:
-    """Returns a key that sorts the better trial first.
-
-    The higher class-averaged accuracy wins; a tie goes to the cheaper model, and among models
-    of one cost to the smaller log loss.
-    """
-    score = row["score"] if row["status"] == "completed" else None
-    return (
-        math.inf if score is None else -round(score, 6),
-        row.get("cost_gmacs") or 0.0,
-        row.get("log_loss") or 0.0,
-    )
 
 
 def replay(folder: Path) -> RunState:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from automl.errors import SearchError
-from automl.tuning.events import EventLog, RunState, better, read_events, replay
+from automl.tuning.events import EventLog, RunState, read_events, replay
 
 
 @pytest.fixture
@@ -137,7 +137,22 @@ def test_the_better_trial_comes_first():
         trial("worse", 0.7),
         trial("failed", None, status="failed"),
     ]
-    assert sorted(rows[2:] + rows[:2], key=better) == rows
+    assert ranked(rows[2:] + rows[:2]) == rows
+
+
+def test_less_than_an_image_is_a_tie():
+    rows = [trial("cheaper", 0.898, gmacs=1.0), trial("dearer", 0.8984, gmacs=2.0)]
+    assert ranked(rows, images=205) == rows
+    assert ranked(rows, images=10_000) == rows[::-1]
+
+
+def ranked(rows, images=None):
+    state = RunState()
+    if images is not None:
+        counts = {"train": {"a": images - 5, "b": 5}}
+        state.apply({"event": "prepared", "at": 0.0, "counts": counts})
+    state.trials = dict(enumerate(rows))
+    return state.leaderboard
 
 
 def test_an_event_that_the_disk_did_not_take_spoils_no_other(log, tmp_path):
