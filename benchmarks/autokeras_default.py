@@ -36,9 +36,10 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--ours", default="60s", help="for a search (default: 60s)")
     parser.add_argument("--theirs", default="10m", help="for AutoKeras (default: 10m)")
+    parser.add_argument("--kept", type=Path, help="a file of results that are not computed again")
     arguments = parser.parse_args()
 
-    from keras_tuner_script import compare
+    from keras_tuner_script import Kept, compare
 
     from automl.tuning.settings import parse_duration
 
@@ -56,7 +57,8 @@ def main() -> None:
             found = np.load(data.with_suffix(".npy"))
         return accuracy_score(y[test], found), balanced_accuracy_score(y[test], found)
 
-    compare(arguments.images, arguments.splits, arguments.ours, theirs, fixed={})
+    peer = f"AutoKeras for {arguments.theirs}"
+    compare(arguments, theirs, {}, Kept(arguments.kept), peer)
 
 
 def pictures(paths: Any) -> np.ndarray[Any, np.dtype[np.uint8]]:

@@ -7,12 +7,17 @@ Both get the same splits, near duplicates on one side, and the same network with
 224 pixels, a pooled backbone under dropout and a dense layer, and `Hyperband` over the learning
 rate, the dropout and how many blocks are unfrozen, judged by the accuracy on a fifth that it sets
 aside. When its time is over, its best model so far is measured; measuring is not counted.
+
+With `--kept FILE` each result is written there and not computed again: a comparison of hours can be
+done in parts, and another budget of ours be held against the same results of theirs.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import functools
+import json
 import math
 import os
 import statistics
@@ -53,6 +58,7 @@ def main() -> None:
     parser.add_argument("--splits", type=int, default=5)
     parser.add_argument("--ours", default="60s", help="for a search (default: 60s)")
     parser.add_argument("--theirs", default="10m", help="for the script (default: 10m)")
+    parser.add_argument("--kept", type=Path, help="a file of results that are not computed again")
     parser.add_argument("--script", nargs=2, metavar=("FOLDER", "SECONDS"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.script:
@@ -64,11 +70,34 @@ def main() -> None:
     def theirs(dataset: automl.Dataset, train: Rows, test: Rows) -> tuple[float, float]:
         return script(dataset, train, test, seconds)
 
-    compare(arguments.images, arguments.splits, arguments.ours, theirs, fixed)
+    peer = f"Hyperband for {arguments.theirs}"
+    compare(arguments, theirs, fixed, Kept(arguments.kept), peer)
 
 
-def compare(images: str, count: int, budget: str, theirs: Peer, fixed: Mapping[str, Any]) -> None:
-    """Runs a search and a peer on each of `count` splits and prints both accuracies of both."""
+class Kept:
+    """Results by what they are of, in a file of JSON lines if there is one."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._path, self._known = path, dict[str, tuple[float, float]]()
+        for line in path.read_text().splitlines() if path and path.exists() else []:
+            entry = json.loads(line)
+            self._known[entry["of"]] = tuple(entry["found"])
+
+    def result(self, of: str, compute: Callable[[], tuple[float, float]]) -> tuple[float, float]:
+        """Returns what is known of something, or computes and keeps it."""
+        if of not in self._known:
+            self._known[of] = compute()
+            if self._path:
+                with self._path.open("a") as file:
+                    file.write(json.dumps({"of": of, "found": self._known[of]}) + "\n")
+        return self._known[of]
+
+
+def compare(
+    arguments: argparse.Namespace, theirs: Peer, fixed: Mapping[str, Any], kept: Kept, name: str
+) -> None:
+    """Runs a search and a peer on each of some splits and prints both accuracies of both."""
+    images, count, budget = arguments.images, arguments.splits, arguments.ours
     dataset = automl.Dataset.from_folder(images)
     groups = alike(dataset.paths)
     folds = StratifiedGroupKFold(n_splits=5, shuffle=True, random_state=0)
@@ -76,8 +105,13 @@ def compare(images: str, count: int, budget: str, theirs: Peer, fixed: Mapping[s
     print("split  held out      ours     theirs   ours balanced  theirs balanced", flush=True)
     differences = []
     for number, (train, test) in enumerate(splits):
-        ours = search(dataset.select(train), dataset.select(test), budget, fixed)
-        peer = theirs(dataset, train, test)
+        at = f"{Path(images).name} split {number}"
+        parts = dataset.select(train), dataset.select(test)
+        ours = kept.result(
+            f"{at}: search for {budget} of {dict(fixed)}",
+            functools.partial(search, *parts, budget, fixed),
+        )
+        peer = kept.result(f"{at}: {name}", functools.partial(theirs, dataset, train, test))
         differences.append(ours[0] - peer[0])
         print(
             f"{number:>5}  {len(test):>8}  {ours[0]:>8.2%}  {peer[0]:>8.2%}  {ours[1]:>13.2%}  "
