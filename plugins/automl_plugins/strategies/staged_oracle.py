@@ -10,28 +10,18 @@ import keras_tuner
 
 from automl.components import StrategyContext
 from automl.components.strategy import OBJECTIVE
-
-Values = dict[str, Any]
+from automl_plugins.strategies.configurations import Values, combinations_of, complete, options
+from automl_plugins.strategies.staged_recipes import (
+    LEAST_SEEN,
+    RECIPES,
+    RELIEF,
+    SCRATCH_RECIPES,
+)
 
 BRANCHES = ("backbone", "depth", "resolution")
+
 REFINED = 2
 """How many of the best networks get a second head, and are fine-tuned."""
-
-RELIEF = {
-    "network": 0.2,
-    "tune": 0.5,
-    "scratch": 0.5,
-    "share": 0.1,
-    "head": 0.03,
-    "resolution": 0.05,
-    "fusion": 0.2,
-    "views": 0.07,
-    "mirror": 0.04,
-}
-"""The share of the best error so far that a kind of trial is expected to take away, until this
-run has shown its own. Kinds: another frozen network, fine-tuning of one, a network trained from
-scratch, another head, another resolution; of the error on a sample, more of the images; and of
-the error of the frozen network that it joins, another network, views, the mirrored picture."""
 
 EXTRAS: Mapping[str, Any] = {"fusion": "none", "views": 1, "mirror": "no"}
 """What a frozen network may be joined by, each with the value that adds nothing."""
@@ -54,40 +44,12 @@ SPARED = 0.8
 What is joined to a frozen network does nothing for the fine-tuned one, and neither does another
 resolution or head: with little time, it is better kept for fine-tuning."""
 
-RECIPES: Sequence[tuple[float, Values]] = (
-    (0.6, {"unfreeze": 0.25, "augmentation": "none", "lr": 1e-3, "epochs": 2}),
-    (0.7, {"unfreeze": 0.25, "augmentation": "none", "lr": 1e-3, "epochs": 3}),
-    (0.8, {"unfreeze": 0.25, "augmentation": "none", "lr": 1e-3, "epochs": 5}),
-    (0.9, {"unfreeze": 0.25, "augmentation": "flip-crop", "lr": 1e-3, "epochs": 8}),
-    (0.9, {"unfreeze": 0.5, "augmentation": "none", "lr": 5e-4, "epochs": 8}),
-    (1.0, {"unfreeze": 0.5, "augmentation": "flip-crop", "lr": 5e-4, "epochs": 8}),
-    (1.1, {"unfreeze": 0.5, "augmentation": "flip-crop", "lr": 5e-4, "epochs": 15}),
-    (1.0, {"unfreeze": 0.25, "augmentation": "imgaug", "lr": 1e-3, "epochs": 15}),
-    (1.2, {"unfreeze": 1.0, "augmentation": "flip-crop", "lr": 2e-4, "epochs": 15}),
-    (1.1, {"unfreeze": 0.5, "augmentation": "flip-crop", "lr": 2e-4, "epochs": 30}),
-)
-"""Fine-tuning that usually does well, with AdamW on a cosine schedule, and how much of a
-fine-tuning's relief each is expected to give."""
-
 SURELY = 0.8
 """The share of the time left in which fine-tuning has to fit as predicted before anything has been
 measured, to fit then."""
 
 OVERHEAD = 0.1
 """Seconds that a trial costs whatever it does."""
-
-SCRATCH_RECIPES: Sequence[tuple[float, Values]] = (
-    (0.7, {"epochs": 3}),
-    (0.9, {"epochs": 8}),
-    (1.0, {"epochs": 15}),
-    (1.0, {"epochs": 15, "augmentation": "flip-crop"}),
-    (1.1, {"epochs": 30}),
-    (1.1, {"epochs": 30, "augmentation": "flip-crop"}),
-)
-"""The same for networks that are trained from random weights."""
-
-LEAST_SEEN = 20_000
-"""Images that a network trained from scratch has to see, an epoch of each, before it is one."""
 
 DRAWS = 20
 """Random draws before the space is taken to hold nothing more that is affordable."""
@@ -132,7 +94,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
             seed=context.seed + 1,  # Keras Tuner takes 0 for no seed
         )
         self._context = context
-        self._all = float(context.space.get("share"))
+        self._dimensions, self._all = context.space.space, float(context.space.get("share"))
 
     def populate_space(self, trial_id: str) -> dict[str, Any]:
         """Returns the next trial's values, as Keras Tuner asks for them."""
@@ -145,7 +107,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         ended = self._completed()
         if any(trial.score >= 1 for trial in ended):
             return  # the cheapest came first, and a tie goes to the cheaper model
-        points = self._points({"unfreeze": 0.0, "head": "logistic"})
+        points = combinations_of(self._dimensions, BRANCHES, {"unfreeze": 0.0, "head": "logistic"})
         preferred = self._preferred(points)
         if not ended:
             yield from self._openers(preferred, points)
@@ -168,7 +130,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         for network in preferred:
             same = [each for each in points if _family(each) == _family(network)]
             for values in [network, *sorted(same, key=lambda each: -each["resolution"])]:
-                tuned = self._complete({**values, "head": "linear", **RECIPES[0][1]})
+                tuned = complete(self._dimensions, {**values, "head": "linear", **RECIPES[0][1]})
                 smaller = values["resolution"] <= network["resolution"]
                 left = self._context.seconds_left(tuned)
                 if smaller and self._context.cost(tuned) <= SURELY * left:
@@ -220,16 +182,11 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
             base = trial.hyperparameters.values
             error = (1 - trial.score) / max(1 - best, 1e-6)
             for name, nothing in EXTRAS.items():
-                for option in self._options(name, base):
+                for option in options(self._dimensions, name, base):
                     if option not in (nothing, base.get(name)):
                         promise = 1.0 if base[name] == nothing else EXCHANGED
-                        joined = self._complete({**base, name: option})
+                        joined = complete(self._dimensions, {**base, name: option})
                         yield _Candidate(name, promise, joined, error)
-
-    def _options(self, name: str, values: Values) -> list[Any]:
-        """Returns what a choice offers to a configuration; nothing where it is not active."""
-        active = (hp for hp in self.hyperparameters.space if hp.name == name)
-        return next((list(getattr(hp, "values", [])) for hp in active if _active(hp, values)), [])
 
     def _weighed(
         self, points: Sequence[Values], preferred: Sequence[Values]
@@ -239,7 +196,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         for values in preferred:
             if values["unfreeze"] > 0:
                 for promise, recipe in SCRATCH_RECIPES:
-                    made = self._complete({**values, "head": "linear", **recipe})
+                    made = complete(self._dimensions, {**values, "head": "linear", **recipe})
                     seen = made["epochs"] * (self._context.images or LEAST_SEEN)
                     yield _Candidate("scratch", promise * min(1.0, seen / LEAST_SEEN), made)
             elif _family(values) not in tried:
@@ -248,7 +205,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         best = self._best_networks()
         for network in best:
             other = {**network, "unfreeze": 0.0, "head": "linear-svm"}
-            yield _Candidate("head", 1.0, self._complete(other))
+            yield _Candidate("head", 1.0, complete(self._dimensions, other))
         for values in points:
             if best and _family(values) == _family(best[0]):
                 yield _Candidate("resolution", 1.0, values)
@@ -258,7 +215,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
                     continue  # the recipes are for what has been trained before
                 size = values["resolution"] / network["resolution"]
                 for promise, recipe in RECIPES:
-                    tuned = self._complete({**values, "head": "linear", **recipe})
+                    tuned = complete(self._dimensions, {**values, "head": "linear", **recipe})
                     if tuned["unfreeze"] > 0:
                         yield _Candidate("tune", promise * min(size, 1.1), tuned)
 
@@ -310,33 +267,6 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
             networks.setdefault(_family(values), {name: values[name] for name in BRANCHES})
         return list(networks.values())[:REFINED]
 
-    def _points(self, given: Mapping[str, Any]) -> list[Values]:
-        """Returns every network of the space, all else as `given` or by default."""
-        partial: list[Values] = [{}]
-        for hp in self.hyperparameters.space:
-            grown = []
-            for values in partial:
-                if not _active(hp, values):
-                    grown.append(values)
-                elif hp.name in BRANCHES:
-                    options = getattr(hp, "values", None) or [hp.default]
-                    grown.extend({**values, hp.name: option} for option in options)
-                else:
-                    grown.append({**values, hp.name: _value(hp, given)})
-            partial = grown
-        return partial
-
-    def _complete(self, given: Mapping[str, Any]) -> Values:
-        """Returns `given` with a value for every other active dimension.
-
-        A value that the space does not offer there gives way to the default: a pin wins.
-        """
-        values: Values = {}
-        for hp in self.hyperparameters.space:
-            if _active(hp, values):
-                values[hp.name] = _value(hp, given)
-        return values
-
 
 def _family(values: Mapping[str, Any]) -> tuple[Any, ...]:
     return values["backbone"], values["depth"]
@@ -377,16 +307,3 @@ def _kind(
     if values["head"] != preferred["head"]:
         return "head"
     return "resolution" if _family(values) in tried else "network"
-
-
-def _active(hp: Any, values: Mapping[str, Any]) -> bool:
-    return all(condition.is_active(values) for condition in hp.conditions)
-
-
-def _value(hp: Any, given: Mapping[str, Any]) -> Any:
-    if hp.name not in given or isinstance(hp, keras_tuner.engine.hyperparameters.Fixed):
-        return hp.default
-    wanted = given[hp.name]
-    # Keras Tuner gives a range samples of itself as `values`; any number in it will do.
-    offered = not isinstance(hp, keras_tuner.engine.hyperparameters.Choice) or wanted in hp.values
-    return wanted if offered else hp.default
