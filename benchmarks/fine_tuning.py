@@ -28,7 +28,8 @@ from automl.cli.options import print_table
 from automl.data.pixels import open_pixels
 from automl.data.splits import validation_folds
 from automl.training.data import TrainingData
-from automl.training.trial import Reports, Trial
+from automl.training.judging import Reports
+from automl.training.trial import Trial
 
 Rows = np.ndarray[Any, np.dtype[np.int64]]
 

@@ -27,7 +27,8 @@ import automl
 from automl.cli.options import print_table
 from automl.hardware import gpus
 from automl.training.data import TrainingData
-from automl.training.trial import Reports, Trial
+from automl.training.judging import Reports
+from automl.training.trial import Trial
 
 LEAST_PACE, LEAST_BUSY = 0.95, 0.90
 SAMPLE_SECONDS = 0.2

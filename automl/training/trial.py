@@ -15,7 +15,6 @@ import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +33,11 @@ from automl.training.fitting import EpochReport
 from automl.training.forward import forward
 from automl.training.frozen import FrozenNetworks
 from automl.training.heads import PROBE, fit_head, head_settings, probe_head
+from automl.training.judging import Reports, TrialResult, folds_to_train, judged
 from automl.training.limits import Limits
 from automl.training.milestone import Milestone
 from automl.training.precision import training_precision
-from automl.training.scoring import balanced_accuracy, fit_temperature, out_of_fold_score
+from automl.training.scoring import balanced_accuracy
 from automl.training.views import variations
 
 if TYPE_CHECKING:
@@ -48,76 +48,10 @@ if TYPE_CHECKING:
     Rows = NDArray[np.int64]
     Logits = list[list[Floats]]
 
-ENOUGH_VALIDATION = 200
-"""Validation images that suffice to judge a fine-tuned trial; fewer take another fold."""
-
 ABOVE_A_CUT = frozenset(
     {"head", "C", "units", "dropout", "optimizer", "lr", "schedule", "epochs", "batch_size"}
 )
 """Dimensions that change nothing about the activations below a cut."""
-
-
-@dataclass(frozen=True)
-class Reports:
-    """Where a trial reports what it is doing."""
-
-    on_images: Callable[[int, int], None] = lambda done, total: None
-    on_epoch: EpochReport = lambda epoch, logs: None
-
-
-@dataclass(frozen=True)
-class TrialResult:
-    """What a trial found, on images that it was not fitted on.
-
-    Attributes:
-        score: Class-averaged accuracy, 0..1.
-        spread: Its standard deviation over folds.
-        accuracy: Plain accuracy, 0..1.
-        log_loss: Calibrated, in nats.
-        temperature: What calibrates the logits.
-        folds: Folds that were used.
-        params: The hyperparameters, with those the trial itself chose (such as `C`).
-        features_seconds: What computing features took; 0 where they were cached.
-        preparing_seconds: What was needed once before the folds, such as activations.
-        fold_seconds: Mean seconds of fitting one fold.
-    """
-
-    score: float
-    spread: float
-    accuracy: float
-    log_loss: float
-    temperature: float
-    folds: int
-    params: Mapping[str, Any] = dataclasses.field(default_factory=dict)
-    features_seconds: float = 0.0
-    preparing_seconds: float = 0.0
-    fold_seconds: float = 0.0
-
-
-def folds_to_train(folds: Sequence[tuple[Rows, Rows]]) -> int:
-    """Returns how many folds judge what gradient descent trains: `ENOUGH_VALIDATION` images.
-
-    Repetitions are left to estimators on frozen features, where they cost next to nothing.
-    """
-    images, seen = 0, set[int]()
-    for count, (_, validation) in enumerate(folds):
-        if images >= ENOUGH_VALIDATION or not seen.isdisjoint(validation.tolist()):
-            return count
-        images += len(validation)
-        seen.update(validation.tolist())
-    return len(folds)
-
-
-def _judge(y: Rows, folds: Sequence[tuple[Rows, Rows]], logits: Sequence[Floats]) -> TrialResult:
-    score, spread = out_of_fold_score(y, folds, logits)
-    judged, values = np.concatenate([rows for _, rows in folds]), np.concatenate(logits)
-    # A class that a fold had nothing to learn from says nothing about how sure the others are.
-    known = np.concatenate([np.isin(y[rows], y[train]) for train, rows in folds])
-    temperature, log_loss = fit_temperature(
-        y[judged[known]], values[known], len(np.unique(judged[known]))
-    )
-    accuracy = float(np.mean(values.argmax(axis=1) == y[judged]))
-    return TrialResult(score, spread, accuracy, log_loss, temperature, len(folds))
 
 
 class Trial:
@@ -190,14 +124,14 @@ class Trial:
             prepared = begun
             logits = self._fit_folds(folds, settings, features)
         seconds = (time.monotonic() - prepared) / len(folds)
-        judged = [_judge(self.data.y, folds, values) for values in logits]
-        best = max(range(len(settings)), key=lambda i: (judged[i].score, -judged[i].log_loss))
+        found = [judged(self.data.y, folds, values) for values in logits]
+        best = max(range(len(settings)), key=lambda i: (found[i].score, -found[i].log_loss))
         self.params.update(settings[best])
         if self._tuned:
             heads = self._last_heads
             self._last_layers = self._on_network(heads[best]) if heads else tuning.head_layers
         return dataclasses.replace(
-            judged[best],
+            found[best],
             params=self.params,
             features_seconds=features.seconds if features else 0.0,
             preparing_seconds=prepared - begun,

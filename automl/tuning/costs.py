@@ -10,7 +10,7 @@ from automl.components import EstimatorHead
 from automl.plugins import PluginManager
 from automl.training.composition import Composition, Network, network_of
 from automl.training.cut import VIEWS
-from automl.training.trial import TrialResult
+from automl.training.judging import TrialResult
 
 GMACS_PER_SECOND = 50.0
 """A guess for one modern CPU with two cores; the first trial replaces it."""

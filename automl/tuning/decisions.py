@@ -16,7 +16,7 @@ from automl.components import Strategy, StrategyContext
 from automl.components.strategy import OBJECTIVE
 from automl.evaluation import text
 from automl.training.composition import Composition, network_of
-from automl.training.trial import TrialResult
+from automl.training.judging import TrialResult
 from automl.tuning.costs import CostModel
 from automl.tuning.events import RunState
 from automl.tuning.settings import SearchSettings

@@ -15,8 +15,8 @@ from automl.data.dataset import Dataset
 from automl.errors import SearchError, SearchInterrupted
 from automl.plugins import plugin_manager
 from automl.training.data import sample
+from automl.training.judging import folds_to_train
 from automl.training.limits import TrialCancelledError
-from automl.training.trial import folds_to_train
 from automl.tuning.backends import EXPORT_BACKEND
 from automl.tuning.candidates import find_candidates
 from automl.tuning.costs import CostModel

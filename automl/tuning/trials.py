@@ -9,8 +9,8 @@ from typing import Any
 
 from automl.errors import SearchError, SearchInterrupted, TrialError, WorkspaceError
 from automl.training.composition import network_of
+from automl.training.judging import TrialResult
 from automl.training.limits import TrialCancelledError, TrialDeadlineError
-from automl.training.trial import TrialResult
 from automl.tuning.driver import Driver
 from automl.tuning.journal import Journal
 from automl.tuning.settings import SearchSettings

@@ -91,8 +91,9 @@ class Worker:
         self._send(event, **fields)
 
     def _trial(self, command: Mapping[str, Any]) -> Any:
+        from automl.training.judging import Reports
         from automl.training.limits import Limits
-        from automl.training.trial import Reports, Trial
+        from automl.training.trial import Trial
         from automl.tuning.run_data import load_training_data
 
         seconds = command.get("seconds")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from automl.plugins import plugin_manager
-from automl.training.trial import TrialResult
+from automl.training.judging import TrialResult
 from automl.tuning.costs import CostModel
 
 LITE = {"backbone": "efficientnet-lite", "depth": 0, "resolution": 224, "head": "logistic"}
