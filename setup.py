@@ -16,6 +16,7 @@ CORE = [
     "grpcio>=1.85",
     "grpcio-health-checking>=1.85",
     "h5py>=3.14",
+    "httpcore>=1.0",
     "httpx>=0.28",
     "imgaug>=0.4.0",
     "keras>=3.15",
@@ -53,6 +54,7 @@ MLFLOW = ["mlflow-skinny>=3.17"]
 RAY = ["ray>=2.60"]
 
 TEST = [
+    "cryptography>=50",  # a certificate for tests of HTTPS
     "hypothesis>=6.170",
     "import-linter>=2.16",
     "jsonschema>=4.26",

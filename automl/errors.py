@@ -35,6 +35,28 @@ class ImageError(DataError):
     code = "bad_image"
 
 
+class DownloadError(DataError):
+    """What is at an address cannot be fetched.
+
+    Attributes:
+        reason: What was found there, in words that tell nothing of this machine or its network.
+        status: The HTTP status, if it was one that meant no file.
+    """
+
+    code = "not_fetched"
+
+    def __init__(self, message: str, reason: str = "", status: int | None = None) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.status = status
+
+
+class ForbiddenAddressError(DownloadError):
+    """An address that is not to be fetched from."""
+
+    code = "address_refused"
+
+
 class PluginError(AutomlError):
     """A plugin or one of its components breaks the plugin contract."""
 
