@@ -28,9 +28,11 @@ from automl_serving.gateway.errors import (
     SlowRequestError,
     UnavailableError,
 )
-from automl_serving.gateway.keys import KeyRing
+from automl_serving.gateway.fetching import ImageFetcher
+from automl_serving.gateway.keys import KeyFile
 from automl_serving.gateway.metrics import Metrics
 from automl_serving.gateway.observe import Observe
+from automl_serving.gateway.rate_limit import RateLimit
 from automl_serving.gateway.score_request import ScoreRequest
 from automl_serving.gateway.scoring import Scorer
 from automl_serving.gateway.settings import GatewaySettings
@@ -49,7 +51,7 @@ class Gateway:
         self,
         settings: GatewaySettings,
         manifest: Manifest,
-        keys: KeyRing | None,
+        keys: KeyFile | None,
         upstream: Upstream,
     ) -> None:
         """Takes what it works with; without `keys` anybody may score."""
@@ -59,7 +61,9 @@ class Gateway:
         self._upstream = upstream
         threads = settings.decode_threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
-        self._scorer = Scorer(manifest, upstream, self._pool, settings.max_pixels)
+        fetcher = ImageFetcher(settings) if settings.fetch_urls else None
+        self._scorer = Scorer(manifest, upstream, self._pool, fetcher, settings)
+        self._limit = RateLimit(settings.rate, settings.burst) if settings.rate else None
         self._metrics = Metrics(settings.model, manifest.version)
         self._stopping = False
 
@@ -86,8 +90,7 @@ class Gateway:
     async def score(self, request: Request) -> Response:
         """Scores images."""
         log = request.state.log
-        if self._keys is not None:
-            log["key"] = self._keys.check(request.headers.get("authorization", ""))
+        self._admit(request)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.timeout
         try:
@@ -147,6 +150,15 @@ class Gateway:
     async def page(self, request: Request) -> Response:
         """Returns the page to try it on."""
         return page.response()
+
+    def _admit(self, request: Request) -> None:
+        """Checks the request's key and that it may make one more."""
+        key = ""
+        if self._keys is not None:
+            key = self._keys.check(request.headers.get("authorization", ""))
+            request.state.log["key"] = key
+        if self._limit is not None:
+            self._limit.take(key, asyncio.get_running_loop().time())
 
     def _count(self, results: list[dict[str, Any]], log: dict[str, Any]) -> None:
         outcomes = Counter(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar
 
 from automl.errors import AutomlError
 
@@ -15,7 +14,7 @@ class GatewayError(AutomlError):
         headers: What the answer carries besides.
     """
 
-    headers: ClassVar[Mapping[str, str]] = {}
+    headers: Mapping[str, str] = {}
 
 
 class BadRequestError(GatewayError):
@@ -30,7 +29,7 @@ class UnauthorizedError(GatewayError):
 
     http_status = 401
     code = "unauthorized"
-    headers: ClassVar[Mapping[str, str]] = {"WWW-Authenticate": 'Bearer realm="automl"'}
+    headers: Mapping[str, str] = {"WWW-Authenticate": 'Bearer realm="automl"'}
 
 
 class SlowRequestError(GatewayError):
@@ -54,6 +53,17 @@ class UnsupportedMediaTypeError(GatewayError):
     code = "unsupported_media_type"
 
 
+class TooManyRequestsError(GatewayError):
+    """More requests than a key may make."""
+
+    http_status = 429
+    code = "too_many_requests"
+
+    def __init__(self, message: str, headers: Mapping[str, str]) -> None:
+        super().__init__(message)
+        self.headers = headers
+
+
 class UpstreamError(GatewayError):
     """The model server answered what no model of this manifest answers."""
 
@@ -66,7 +76,7 @@ class UnavailableError(GatewayError):
 
     http_status = 503
     code = "unavailable"
-    headers: ClassVar[Mapping[str, str]] = {"Retry-After": "1"}
+    headers: Mapping[str, str] = {"Retry-After": "1"}
 
 
 class DeadlineError(GatewayError):

@@ -5,12 +5,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
 from automl.errors import UsageError
 from automl_serving.gateway.errors import UnauthorizedError
+
+logger = logging.getLogger(__name__)
 
 _HASH = re.compile(r"[0-9a-f]{64}\Z")
 
@@ -69,3 +72,40 @@ class KeyRing:
         if not matches:
             raise UnauthorizedError("expected a key of this service, found another; check it.")
         return matches[0]
+
+
+class KeyFile:
+    """The keys in a file, which may change while the service runs."""
+
+    def __init__(self, path: Path) -> None:
+        """Reads the file `path`.
+
+        Raises:
+            UsageError: As `KeyRing.read` does.
+        """
+        self._path = path
+        self._seen = self._state()
+        self._ring = KeyRing.read(path)
+
+    def check(self, authorization: str) -> str:
+        """Does what `KeyRing.check` does, with the keys that are in the file now.
+
+        While the file cannot be read, the keys that it held before are accepted.
+        """
+        state = self._state()
+        if state != self._seen:
+            self._seen = state
+            try:
+                self._ring = KeyRing.read(self._path)
+                logger.info("the keys were read again")
+            except UsageError as error:
+                logger.warning("the former keys stay: %s", error)
+        return self._ring.check(authorization)
+
+    def _state(self) -> tuple[int, ...]:
+        """Returns what is another once the file was written or replaced."""
+        try:
+            found = self._path.stat()
+        except OSError:
+            return ()
+        return found.st_ino, found.st_size, found.st_mtime_ns

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from automl.manifest import Manifest
 from automl_serving import lifecycle
-from automl_serving.gateway.keys import KeyRing
+from automl_serving.gateway.keys import KeyFile
 from automl_serving.gateway.settings import GatewaySettings
 
 DESCRIPTION = (
@@ -30,7 +30,7 @@ def _run(arguments: list[str]) -> None:
     started = time.monotonic()
     settings = GatewaySettings.parse(arguments, "automl-gateway", DESCRIPTION)
     manifest = _read_manifest(settings.manifest)
-    keys = None if settings.keys_file is None else KeyRing.read(settings.keys_file)
+    keys = None if settings.keys_file is None else KeyFile(settings.keys_file)
     listening = lifecycle.listen(settings.host, settings.port, "--port")
     _log_as_json()
     asyncio.run(_serve(settings, manifest, keys, listening, started))
@@ -52,7 +52,7 @@ def _log_as_json() -> None:
 async def _serve(
     settings: GatewaySettings,
     manifest: Manifest,
-    keys: KeyRing | None,
+    keys: KeyFile | None,
     listening: socket.socket,
     started: float,
 ) -> None:

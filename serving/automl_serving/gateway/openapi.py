@@ -59,6 +59,7 @@ OPERATIONS = (
             408: _error("The body did not arrive in time."),
             413: _error("The body or the number of images is too large."),
             415: _error("The body's type is not understood."),
+            429: _error("The key makes too many requests; Retry-After says when to go on."),
             502: _error("The model server gave no usable answer."),
             503: _error("The model server cannot be reached now."),
             504: _error("The answer would have come too late."),
@@ -189,7 +190,7 @@ def _schemas(most: int) -> dict[str, Any]:
                 _object(["b64"], b64={"type": "string", "contentEncoding": "base64"}),
                 _object(["url"], url={"type": "string"}),
             ],
-            "description": "An image; this service does not fetch addresses.",
+            "description": "An image; addresses are fetched where the service is set to.",
         },
         "ListItem": _object(
             ["image_in_base64"],

@@ -71,10 +71,17 @@ class ImageProblem:
 
 
 @dataclass(frozen=True)
-class ScoreItem:
-    """An image to score: its encoded bytes, or why there are none."""
+class ImageAddress:
+    """Where an image is to be had."""
 
-    content: bytes | ImageProblem
+    url: str
+
+
+@dataclass(frozen=True)
+class ScoreItem:
+    """An image to score: its encoded bytes, where they are, or why there are none."""
+
+    content: bytes | ImageAddress | ImageProblem
     parameters: Parameters
 
 
@@ -167,19 +174,13 @@ def _list_item(entry: Any) -> ScoreItem:
     return ScoreItem(_decoded(text), Parameters.parse(entry.get("parameters")))
 
 
-def _image(value: Any) -> bytes | ImageProblem:
+def _image(value: Any) -> bytes | ImageAddress | ImageProblem:
     if not isinstance(value, dict) or len(value) != 1 or not set(value) <= {"b64", "url"}:
         raise _bad("{'b64': …} or {'url': …} for each image", value)
     ((kind, text),) = value.items()
     if not isinstance(text, str):
         raise _bad(f"text for {kind!r}", text)
-    if kind == "url":
-        return ImageProblem(
-            "url_not_fetched",
-            "expected the image itself, found an address, which this service does not fetch; "
-            "send the image as 'b64'.",
-        )
-    return _decoded(text)
+    return ImageAddress(text) if kind == "url" else _decoded(text)
 
 
 def _decoded(text: str) -> bytes | ImageProblem:

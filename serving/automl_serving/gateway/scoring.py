@@ -13,7 +13,14 @@ import numpy as np
 from automl import images
 from automl.errors import ImageError
 from automl.manifest import Manifest
-from automl_serving.gateway.score_request import ImageProblem, Parameters, ScoreItem
+from automl_serving.gateway.fetching import ImageFetcher
+from automl_serving.gateway.score_request import (
+    ImageAddress,
+    ImageProblem,
+    Parameters,
+    ScoreItem,
+)
+from automl_serving.gateway.settings import GatewaySettings
 from automl_serving.gateway.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -26,14 +33,21 @@ class Scorer:
     """Scores images with one version of a model."""
 
     def __init__(
-        self, manifest: Manifest, upstream: Upstream, pool: Executor, max_pixels: int
+        self,
+        manifest: Manifest,
+        upstream: Upstream,
+        pool: Executor,
+        fetcher: ImageFetcher | None,
+        settings: GatewaySettings,
     ) -> None:
-        """Takes what it works with; `pool` runs the decoding."""
+        """Takes what it works with; `pool` runs the decoding, and none fetches addresses."""
         self._labels = manifest.labels
         self._size = (manifest.height, manifest.width)
         self._upstream = upstream
         self._pool = pool
-        self._max_pixels = max_pixels
+        self._fetcher = fetcher
+        self._max_pixels = settings.max_pixels
+        self._max_bytes = settings.max_image_bytes
 
     async def score(self, items: Sequence[ScoreItem], deadline: float) -> list[dict[str, Any]]:
         """Returns a result for each item, in order: scores or an error.
@@ -46,9 +60,7 @@ class Scorer:
             GatewayError: If the model server does not answer as it should.
         """
         loop = asyncio.get_running_loop()
-        decoded = await asyncio.gather(
-            *(loop.run_in_executor(self._pool, self._decode, item.content) for item in items)
-        )
+        decoded = await asyncio.gather(*(self._pixels(item.content) for item in items))
         good = [pixels for pixels in decoded if not isinstance(pixels, ImageProblem)]
         rows: Any = iter(())
         if good:
@@ -64,9 +76,28 @@ class Scorer:
             for item, pixels in zip(items, decoded, strict=True)
         ]
 
-    def _decode(self, content: bytes | ImageProblem) -> NDArray[np.uint8] | ImageProblem:
+    async def _pixels(
+        self, content: bytes | ImageAddress | ImageProblem
+    ) -> NDArray[np.uint8] | ImageProblem:
+        if isinstance(content, ImageAddress):
+            if self._fetcher is None:
+                return ImageProblem(
+                    "url_not_fetched",
+                    "expected the image itself, found an address, which this service does not "
+                    "fetch; send the image as 'b64'.",
+                )
+            content = await self._fetcher.fetch(content)
         if isinstance(content, ImageProblem):
             return content
+        if len(content) > self._max_bytes:
+            return ImageProblem(
+                "image_too_large",
+                f"expected an image of at most {self._max_bytes:,} bytes, found "
+                f"{len(content):,}; make it smaller.",
+            )
+        return await asyncio.get_running_loop().run_in_executor(self._pool, self._decode, content)
+
+    def _decode(self, content: bytes) -> NDArray[np.uint8] | ImageProblem:
         try:
             return images.decode(content, self._size, self._max_pixels)
         except ImageError as error:

@@ -7,8 +7,19 @@ from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import ClassVar
 
+from automl.downloads.addresses import parse_networks
 from automl.errors import UsageError
 from automl_serving.settings import Settings, check_port, setting
+
+_ABOVE_ZERO = (
+    "timeout",
+    "max_body_bytes",
+    "max_images",
+    "max_image_bytes",
+    "max_pixels",
+    "burst",
+    "fetch_timeout",
+)
 
 
 @dataclass(frozen=True)
@@ -34,10 +45,27 @@ class GatewaySettings(Settings):
     timeout: float = setting(30.0, "How long a request may take, in seconds.")
     max_body_bytes: int = setting(32 << 20, "The largest body of a request, in bytes.")
     max_images: int = setting(64, "The most images in a request.")
+    max_image_bytes: int = setting(16 << 20, "The largest image as it is sent, in bytes.")
     max_pixels: int = setting(50_000_000, "The largest image, as width times height in pixels.")
     decode_threads: int = setting(
         0, "How many images are decoded at the same time; 0 is one a processor core."
     )
+    rate: float = setting(
+        0.0, "How many requests a second a key may make in the long run; 0 is any number."
+    )
+    burst: int = setting(20, "How many it may make at once before that counts.")
+    fetch_urls: bool = setting(
+        False,
+        "Whether images are fetched from the addresses in requests: from public hosts, over https.",
+    )
+    fetch_http: bool = setting(False, "Whether they are fetched over http, too.")
+    fetch_networks: str = setting(
+        "",
+        "Networks from which images are fetched although they are not public, by commas, such as "
+        "10.1.0.0/16.",
+        "NETWORKS",
+    )
+    fetch_timeout: float = setting(10.0, "How long fetching an image may take, in seconds.")
     shutdown_delay: float = setting(
         0.0,
         "How long to go on answering after SIGTERM while /readyz already says no, in seconds.",
@@ -53,12 +81,21 @@ class GatewaySettings(Settings):
             UsageError: If one is out of its range, or anybody could score from outside.
         """
         check_port(self.port, "--port")
-        for name in ("timeout", "max_body_bytes", "max_images", "max_pixels"):
+        for name in _ABOVE_ZERO:
             if not getattr(self, name) > 0:
                 raise UsageError(
                     f"expected a number above 0 for {self.flag(name)}, found "
                     f"{getattr(self, name)}; correct it."
                 )
+        if not self.rate >= 0:
+            raise UsageError(f"expected a --rate of 0 or more, found {self.rate}; correct it.")
+        try:
+            parse_networks(self.fetch_networks)
+        except ValueError as error:
+            raise UsageError(
+                f"expected networks such as 10.1.0.0/16 for --fetch-networks, found another text "
+                f"({error}); correct it."
+            ) from error
         if self.keys_file is None and not _is_loopback(self.host):
             raise UsageError(
                 f"expected --keys-file for an address that others can reach, found none for "

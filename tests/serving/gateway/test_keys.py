@@ -11,7 +11,7 @@ import pytest
 
 from automl.errors import UsageError
 from automl_serving.gateway.errors import UnauthorizedError
-from automl_serving.gateway.keys import KeyRing
+from automl_serving.gateway.keys import KeyFile, KeyRing
 
 
 def digest(key: str) -> str:
@@ -59,3 +59,31 @@ def test_another_file_is_refused(tmp_path: Path, content: Any) -> None:
     with pytest.raises(UsageError, match=r"keys\.json") as caught:
         KeyRing.read(path)
     assert "the key itself" not in str(caught.value)
+
+
+def test_keys_change_while_the_service_runs(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "keys.json"
+
+    def write(*names: str) -> None:
+        entries = [{"name": name, "sha256": digest(f"key of {name}")} for name in names]
+        path.write_text(json.dumps({"keys": entries}))
+
+    write("ann")
+    keys = KeyFile(path)
+    assert keys.check("Bearer key of ann") == "ann"
+    write("ann", "bob")
+    assert keys.check("Bearer key of bob") == "bob"
+    write("bob")
+    with pytest.raises(UnauthorizedError):
+        keys.check("Bearer key of ann")
+    for damage in (lambda: path.write_text('{"keys": ['), path.unlink):
+        damage()
+        assert keys.check("Bearer key of bob") == "bob"
+        assert "the former keys stay" in caplog.text
+        caplog.clear()
+        assert keys.check("Bearer key of bob") == "bob"
+        assert not caplog.text
+    write("ann")
+    assert keys.check("Bearer key of ann") == "ann"

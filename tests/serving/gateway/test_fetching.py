@@ -1,0 +1,100 @@
+"""Images that requests name by address, from a real web server on this machine."""
+
+from __future__ import annotations
+
+import functools
+import http.server
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+
+@pytest.fixture(scope="module")
+def web(colour_images: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """The address of a web server with a picture, a text and a large file."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    folder = tmp_path_factory.mktemp("web")
+    (folder / "red").write_bytes(colour_images["rot"].read_bytes())
+    (folder / "text.png").write_text("no picture")
+    (folder / "large").write_bytes(bytes(100_001))
+    handler = functools.partial(Quiet, directory=str(folder))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture(scope="module")
+def fetching(
+    start_gateway: Callable[..., Any],
+    connect_to: Callable[[Any], httpx.Client],
+    model_server: Any,
+) -> Iterator[httpx.Client]:
+    """A gateway that may fetch from 127.0.0.1, and lets five requests be made at once."""
+    gateway = start_gateway(
+        model_server.ready["port"],
+        "--fetch-urls=true",
+        "--fetch-http=true",
+        "--fetch-networks=127.0.0.1/32",
+        "--fetch-timeout=5",
+        "--max-image-bytes=100000",
+        "--rate=0.01",
+        "--burst=5",
+    )
+    with connect_to(gateway) as client:
+        yield client
+
+
+def test_images_are_fetched_each_for_itself(fetching: httpx.Client, web: str) -> None:
+    port = web.rpartition(":")[2]
+    expected = {
+        f"{web}/text.png": "bad_image",
+        f"{web}/none": "url_not_fetched",
+        f"{web}/large": "url_not_fetched",
+        "http://127.0.0.1:1/": "url_not_fetched",
+        f"http://127.0.0.2:{port}/red": "url_address_refused",
+        f"http://[::ffff:127.0.0.1]:{port}/red": "url_address_refused",
+        "http://169.254.169.254/latest/meta-data/": "url_address_refused",
+        "file:///etc/passwd": "url_address_refused",
+        "\ud800": "url_not_fetched",
+    }
+    images = [{"url": url} for url in (f"{web}/red", *expected, f"{web}/red")]
+    answer = fetching.post(
+        "/v1/score",
+        content=json.dumps({"images": images}),
+        headers={"content-type": "application/json"},
+    )
+    assert answer.status_code == 200, answer.text
+    first, *failed, last = answer.json()["results"]
+    assert first["label"] == last["label"] == "rot"
+    for (url, code), result in zip(expected.items(), failed, strict=True):
+        assert result["error"]["code"] == code, url
+        message = result["error"]["message"]
+        assert message.startswith("expected ")
+        assert not any(word in message for word in ("Errno", "127.0.0", "169.254", "root:"))
+
+
+def test_an_image_larger_than_allowed_is_one_images_error(fetching: httpx.Client) -> None:
+    files = [("a", ("a", bytes(100_001))), ("b", ("b", b"x"))]
+    answer = fetching.post("/v1/score", files=files)
+    codes = [result["error"]["code"] for result in answer.json()["results"]]
+    assert codes == ["image_too_large", "bad_image"]
+
+
+def test_a_key_that_asks_too_often_is_told_when_to_come_back(fetching: httpx.Client) -> None:
+    answers = [fetching.post("/v1/score", json={}) for _ in range(6)]
+    assert answers[-1].status_code == 429
+    assert answers[-1].json()["error"]["code"] == "too_many_requests"
+    assert 0 < int(answers[-1].headers["retry-after"]) <= 100
+    assert fetching.get("/healthz").status_code == 200
