@@ -81,6 +81,8 @@ def http_server(app: Any, drain_seconds: float) -> uvicorn.Server:
     """Returns a uvicorn server that leaves signals to the process it is part of."""
     import uvicorn
 
+    from automl_serving.connections import TimedProtocol
+
     class Server(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -89,7 +91,7 @@ def http_server(app: Any, drain_seconds: float) -> uvicorn.Server:
     config = uvicorn.Config(
         app,
         # h11 goes on reading a body that was refused, so that the client gets to see the answer.
-        http="h11",
+        http=TimedProtocol,
         ws="none",
         lifespan="off",
         log_config=None,

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
 _READY_SECONDS = 2.0
+_GRACE = 0.2
 
 
 class Gateway:
@@ -65,7 +66,9 @@ class Gateway:
         self._scorer = Scorer(manifest, upstream, self._pool, fetcher, settings)
         self._limit = RateLimit(settings.rate, settings.burst) if settings.rate else None
         self._metrics = Metrics(settings.model, manifest.version)
+        self._metrics.watch([upstream])
         self._stopping = False
+        self._in_flight = 0
 
     def app(self) -> ASGIApp:
         """Returns the ASGI application."""
@@ -89,8 +92,20 @@ class Gateway:
 
     async def score(self, request: Request) -> Response:
         """Scores images."""
-        log = request.state.log
         self._admit(request)
+        if self._in_flight >= self._settings.max_requests:
+            raise UnavailableError(
+                f"expected at most {self._settings.max_requests} requests at a time, found more; "
+                f"retry in a moment."
+            )
+        self._in_flight += 1
+        try:
+            return await self._score(request)
+        finally:
+            self._in_flight -= 1
+
+    async def _score(self, request: Request) -> Response:
+        log = request.state.log
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._settings.timeout
         try:
@@ -109,7 +124,8 @@ class Gateway:
             self._settings.max_images,
         )
         try:
-            async with asyncio.timeout_at(deadline):
+            # The call to the model server ends by the deadline, and tells more than this does.
+            async with asyncio.timeout_at(deadline + _GRACE):
                 asked = await loop.run_in_executor(self._pool, parse)
                 results = await self._scorer.score(asked.items, deadline)
         except TimeoutError:

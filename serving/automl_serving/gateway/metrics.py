@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
@@ -10,6 +14,11 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+if TYPE_CHECKING:
+    from automl_serving.gateway.upstream import Upstream
 
 _SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -60,6 +69,38 @@ class Metrics:
         )
         info.labels(model, str(version)).set(1)
 
+    def watch(self, upstreams: Iterable[Upstream]) -> None:
+        """Tells from now on how the calls to model servers go."""
+        self._registry.register(_Calls(upstreams))
+
     def exposition(self) -> bytes:
         """Returns all metrics in Prometheus' text format."""
         return generate_latest(self._registry)
+
+
+class _Calls(Collector):
+    """Reads what `Upstream.calls` counts whenever the metrics are asked for."""
+
+    def __init__(self, upstreams: Iterable[Upstream]) -> None:
+        self._upstreams = tuple(upstreams)
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        retries = CounterMetricFamily(
+            "automl_gateway_upstream_retries",
+            "Calls to the model server that were made again.",
+            labels=["version"],
+        )
+        refusing = GaugeMetricFamily(
+            "automl_gateway_upstream_refusing",
+            "Whether calls are refused for a moment because the last ones were not answered.",
+            labels=["version"],
+        )
+        for upstream in self._upstreams:
+            version = [str(upstream.version)]
+            retries.add_metric(version, upstream.calls.retries)
+            refusing.add_metric(version, upstream.calls.breaker.is_open(time.monotonic()))
+        yield retries
+        yield refusing

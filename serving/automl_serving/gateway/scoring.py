@@ -59,16 +59,12 @@ class Scorer:
         Raises:
             GatewayError: If the model server does not answer as it should.
         """
-        loop = asyncio.get_running_loop()
         decoded = await asyncio.gather(*(self._pixels(item.content) for item in items))
         good = [pixels for pixels in decoded if not isinstance(pixels, ImageProblem)]
         rows: Any = iter(())
         if good:
-            remaining = max(0.001, deadline - loop.time())
-            rows = zip(
-                *await self._upstream.predict(np.stack(good), len(self._labels), remaining),
-                strict=True,
-            )
+            answers = await self._upstream.predict(np.stack(good), len(self._labels), deadline)
+            rows = zip(*answers, strict=True)
         return [
             {"error": {"code": pixels.code, "message": pixels.message}}
             if isinstance(pixels, ImageProblem)

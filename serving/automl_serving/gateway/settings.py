@@ -17,6 +17,7 @@ _ABOVE_ZERO = (
     "max_images",
     "max_image_bytes",
     "max_pixels",
+    "max_requests",
     "burst",
     "fetch_timeout",
 )
@@ -47,6 +48,9 @@ class GatewaySettings(Settings):
     max_images: int = setting(64, "The most images in a request.")
     max_image_bytes: int = setting(16 << 20, "The largest image as it is sent, in bytes.")
     max_pixels: int = setting(50_000_000, "The largest image, as width times height in pixels.")
+    max_requests: int = setting(
+        64, "How many scoring requests are answered at a time; more are told to come back."
+    )
     decode_threads: int = setting(
         0, "How many images are decoded at the same time; 0 is one a processor core."
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from automl.errors import DataError
 from automl_serving import tensors
+from automl_serving.gateway.calls import Calls
 from automl_serving.gateway.errors import DeadlineError, UnavailableError, UpstreamError
 from automl_serving.gateway.stubs import (
     GetModelStatusRequest,
@@ -40,12 +41,14 @@ class Upstream:
     Attributes:
         model: The model's name there.
         version: Its version; no other one fits the labels that the gateway holds.
+        calls: How its methods are called.
     """
 
     def __init__(self, address: str, model: str, version: int) -> None:
         """Prepares the connection; must be called in a running event loop."""
         self.model = model
         self.version = version
+        self.calls = Calls()
         self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
         self._prediction = PredictionServiceStub(self._channel)
         self._models = ModelServiceStub(self._channel)
@@ -72,14 +75,14 @@ class Upstream:
             raise _not_served()
 
     async def predict(
-        self, images: NDArray[np.uint8], classes: int, timeout: float
+        self, images: NDArray[np.uint8], classes: int, deadline: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Classifies images.
 
         Args:
             images: uint8 `[N, H, W, 3]`, 1 or more.
             classes: How many columns the answer must have.
-            timeout: In seconds, for each call; a large batch takes several.
+            deadline: When the answer is due, in the event loop's time.
 
         Returns:
             Probabilities and logits, float32 `[N, classes]`.
@@ -91,21 +94,21 @@ class Upstream:
         """
         rows = max(1, _BATCH_BYTES // images[0].nbytes)
         answers = [
-            await self._predict_batch(images[start : start + rows], classes, timeout)
+            await self._predict_batch(images[start : start + rows], classes, deadline)
             for start in range(0, len(images), rows)
         ]
         probabilities, logits = zip(*answers, strict=True)
         return np.concatenate(probabilities), np.concatenate(logits)
 
     async def _predict_batch(
-        self, images: NDArray[np.uint8], classes: int, timeout: float
+        self, images: NDArray[np.uint8], classes: int, deadline: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         request = PredictRequest()
         self._name(request.model_spec)
         request.model_spec.signature_name = "serving_default"
         tensors.to_proto(images, request.inputs["images"])
         try:
-            answer = await self._prediction.Predict(request, timeout=timeout)
+            answer = await self.calls.call(self._prediction.Predict, request, deadline)
         except grpc.aio.AioRpcError as error:
             raise _as_gateway_error(error) from error
         shape = (len(images), classes)

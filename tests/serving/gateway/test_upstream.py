@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from typing import Any
 
 import numpy as np
@@ -30,7 +31,7 @@ def test_many_images_go_in_batches_and_come_back_in_order(
     images = np.zeros((7, 16, 24, 3), np.uint8)
     images[..., 0] = 32 * np.arange(7)[:, None, None]
     monkeypatch.setattr(upstream, "_BATCH_BYTES", 2 * images[0].nbytes + 1)
-    probabilities, logits = call(model_server, "predict", images, 3, 10.0)
+    probabilities, logits = call(model_server, "predict", images, 3, soon())
     np.testing.assert_allclose(logits[:, 0], np.arange(7))
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-6)
 
@@ -38,12 +39,12 @@ def test_many_images_go_in_batches_and_come_back_in_order(
 def test_another_number_of_labels_is_an_error(model_server: Any) -> None:
     images = np.zeros((1, 16, 24, 3), np.uint8)
     with pytest.raises(UpstreamError, match="4 labels"):
-        call(model_server, "predict", images, 4, 10.0)
+        call(model_server, "predict", images, 4, soon())
 
 
 def test_another_size_of_image_is_an_error_without_the_servers_words(model_server: Any) -> None:
     with pytest.raises(UpstreamError) as caught:
-        call(model_server, "predict", np.zeros((1, 8, 8, 3), np.uint8), 3, 10.0)
+        call(model_server, "predict", np.zeros((1, 8, 8, 3), np.uint8), 3, soon())
     assert "uint8" not in str(caught.value)
 
 
@@ -51,3 +52,8 @@ def test_another_model_is_unavailable(model_server: Any) -> None:
     with pytest.raises(UnavailableError):
         call(model_server, "check", 5.0, model="nothing")
     assert call(model_server, "check", 5.0) is None
+
+
+def soon() -> float:
+    """A deadline in ten seconds."""
+    return time.monotonic() + 10

@@ -1,0 +1,59 @@
+"""HTTP connections that wait for no client for ever.
+
+uvicorn limits the time between two requests, and the applications that of a body. What is left
+is a client that opens a connection and says nothing, or says it a byte at a time; and one that
+does not take its answer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEAD_SECONDS = 10.0
+"""How long a request's head may take, from the connection or the last answer on."""
+
+
+class TimedProtocol(H11Protocol):
+    """Closes a connection whose next request's head, or the rest of a refused body, is late."""
+
+    _timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begins to wait for the first request."""
+        super().connection_made(transport)
+        self._wait(self._late)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stops waiting."""
+        self._stop_waiting()
+        super().connection_lost(exc)
+
+    def handle_events(self) -> None:
+        """Stops waiting once a request's head is there."""
+        before = self.cycle
+        super().handle_events()
+        if self.cycle is not before and not self.cycle.response_complete:
+            self._stop_waiting()
+
+    def on_response_complete(self) -> None:
+        """Begins to wait for the next request, or for the client to take its answer."""
+        self._wait(self._late)
+        super().on_response_complete()
+
+    def _wait(self, then: Callable[[], None]) -> None:
+        self._stop_waiting()
+        self._timer = self.loop.call_later(HEAD_SECONDS, then)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+        # Closing waits until the client has taken everything.
+        self._wait(self.transport.abort)

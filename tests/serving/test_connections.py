@@ -1,0 +1,110 @@
+"""Clients that are slow or gone, against the servers' HTTP on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from automl_serving import connections, lifecycle
+
+REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    """Answers at once, whatever else is on its way; as much as the path says."""
+    body = bytes(int(scope["path"][1:] or 0))
+    headers = [(b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    """A server that waits for half a second, and its `port`."""
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
+    server = lifecycle.http_server(app, 1.0)
+    listening = lifecycle.listen("127.0.0.1", 0, "--port")
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
+    thread.start()
+    server.port = listening.getsockname()[1]
+    yield server
+    server.should_exit = True
+    thread.join()
+
+
+@pytest.fixture
+def port(server: Any) -> int:
+    """That port."""
+    return int(server.port)
+
+
+def connect(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), 10)
+
+
+def drip(connection: socket.socket, byte: bytes) -> None:
+    """Sends a byte every tenth of a second until the other side has enough."""
+    began = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        while time.monotonic() < began + 10:
+            connection.sendall(byte)
+            time.sleep(0.1)
+        pytest.fail("the connection is still open")
+
+
+def test_a_client_that_says_nothing_is_left(port: int) -> None:
+    with connect(port) as connection:
+        assert connection.recv(100) == b""
+
+
+def test_a_head_that_drips_is_cut_off(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+        drip(connection, b"y")
+
+
+def test_so_is_the_next_one_and_a_body_that_nobody_wants(port: int) -> None:
+    for beginning in (
+        REQUEST + b"GE",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\n",
+    ):
+        with connect(port) as connection:
+            connection.sendall(beginning)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+            drip(connection, b"T")
+
+
+def test_a_client_that_takes_no_answer_is_left(server: Any) -> None:
+    with connect(server.port) as connection:
+        connection.sendall(b"GET /50000000 HTTP/1.1\r\nHost: x\r\n\r\n")
+        began = time.monotonic()
+        while not server.server_state.total_requests or server.server_state.connections:
+            assert time.monotonic() < began + 20
+            time.sleep(0.05)
+        taken = 0
+        with contextlib.suppress(ConnectionError):
+            while some := len(connection.recv(1 << 20)):
+                taken += some
+        assert taken < 50_000_000
+
+
+def test_requests_that_are_in_time_are_answered_on_one_connection(port: int) -> None:
+    with connect(port) as connection:
+        for _ in range(4):
+            time.sleep(0.2)
+            for piece in (REQUEST[:9], REQUEST[9:]):
+                connection.sendall(piece)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        # Several at once, too.
+        connection.sendall(REQUEST * 3)
+        answers = b""
+        while answers.count(b"HTTP/1.1 200 ") < 3:
+            answers += connection.recv(1000)
