@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import signal
 import socket
@@ -252,6 +253,29 @@ def test_sigterm_lets_requests_finish(
         gateway.close()
         with pytest.raises(httpx.ConnectError):
             client.get("/healthz")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="there is no full device")
+def test_a_full_disk_for_its_log_stops_nothing(colour_model: Model, model_server: Any) -> None:
+    command = "from automl_serving.gateway.main import main; main()"
+    upstream = f"--upstream=127.0.0.1:{model_server.ready['port']}"
+    arguments = ["--model=colours", f"--manifest={colour_model.path}", upstream, "--port=0"]
+    with (
+        Path("/dev/full").open("w") as full,
+        subprocess.Popen(
+            [sys.executable, "-c", command, *arguments],
+            stdout=subprocess.PIPE,
+            stderr=full,
+            text=True,
+        ) as process,
+    ):
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        with httpx.Client(base_url=url, trust_env=False, timeout=30) as client:
+            for _ in range(3):
+                assert client.post("/v1/score", files=FILES).status_code == 200
+        process.terminate()
+        assert process.wait(10) == 0
 
 
 @pytest.mark.parametrize(
