@@ -32,6 +32,13 @@ class UnauthorizedError(GatewayError):
     headers: Mapping[str, str] = {"WWW-Authenticate": 'Bearer realm="automl"'}
 
 
+class UnknownModelError(GatewayError):
+    """A model or version that is not served here."""
+
+    http_status = 404
+    code = "not_found"
+
+
 class SlowRequestError(GatewayError):
     """A body that did not arrive in time."""
 

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 access_logger = logging.getLogger("automl_serving.gateway.access")
 
+OPERATION = "automl.operation"
+"""Where a request's scope names the path that answers it, which others fit, too."""
+
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._-]{1,64}\Z")
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
@@ -68,6 +71,7 @@ class Observe:
         finally:
             seconds = time.perf_counter() - began
             path = scope["path"] if scope["path"] in self._paths else "other"
+            path = scope.get(OPERATION, path)
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.requests.labels(path, method, str(status)).inc()
             self._metrics.request_seconds.labels(path).observe(seconds)

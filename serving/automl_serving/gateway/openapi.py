@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,11 +20,12 @@ class Operation:
     Attributes:
         path: The path.
         method: `"GET"` or `"POST"`.
-        name: Its `operationId`, which is also the name of the method that answers it.
+        name: Its `operationId`, which is mostly also the name of the method that answers it.
         summary: What it does.
         answers: By status, a sentence and the content type with its schema's name.
         request: The request's schemas' names by content type.
         secured: Whether it wants a key.
+        method_name: The method that answers it, where that is not `name`.
     """
 
     path: str
@@ -33,10 +35,64 @@ class Operation:
     answers: Mapping[int, tuple[str, str, str]]
     request: Mapping[str, str] = field(default_factory=dict)
     secured: bool = False
+    method_name: str = ""
 
 
 def _error(sentence: str) -> tuple[str, str, str]:
     return sentence, JSON, "Error"
+
+
+_CALLED = {
+    401: _error("The key is missing or wrong."),
+    404: _error("The model, version or label is not served."),
+    429: _error("The key makes too many requests; Retry-After says when to go on."),
+    502: _error("The model server gave no usable answer."),
+    503: _error("The model server cannot be reached now."),
+    504: _error("The answer would have come too late."),
+}
+
+
+def _model_operations(place: str, suffix: str) -> tuple[Operation, ...]:
+    """Returns TF Serving's own operations, on the model or a version or label of it."""
+    path = f"/v1/models/{{model}}{place}"
+    bad = {400: _error("The path or the body is none that the model takes.")}
+    of = f"the model{suffix.replace('_', ' ')}"
+    return (
+        Operation(
+            f"{path}:predict",
+            "POST",
+            f"predict{suffix}",
+            f"Run a signature of {of}, in TF Serving's form.",
+            {
+                200: ("The outputs.", JSON, "PredictAnswer"),
+                408: _error("The body did not arrive in time."),
+                413: _error("The body is too large."),
+                **bad,
+                **_CALLED,
+            },
+            {JSON: "PredictRequest"},
+            secured=True,
+            method_name="predict",
+        ),
+        Operation(
+            f"{path}/metadata",
+            "GET",
+            f"metadata{suffix}",
+            f"The signatures of {of}.",
+            {200: ("They.", JSON, "Document"), **bad, **_CALLED},
+            secured=True,
+            method_name="metadata",
+        ),
+        Operation(
+            path,
+            "GET",
+            f"status{suffix}",
+            f"The state of {of}.",
+            {200: ("It.", JSON, "Document"), **bad, **_CALLED},
+            secured=True,
+            method_name="status",
+        ),
+    )
 
 
 OPERATIONS = (
@@ -67,6 +123,9 @@ OPERATIONS = (
         {JSON: "ScoreRequest", FORM: "ScoreForm"},
         secured=True,
     ),
+    *_model_operations("", ""),
+    *_model_operations("/versions/{version}", "_of_version"),
+    *_model_operations("/labels/{label}", "_of_label"),
     Operation(
         "/healthz",
         "GET",
@@ -136,6 +195,11 @@ def _operation(operation: Operation, keyed: bool) -> dict[str, Any]:
             for status, (sentence, kind, schema) in operation.answers.items()
         },
     }
+    names = re.findall(r"{(\w+)}", operation.path)
+    if names:
+        described["parameters"] = [
+            {"name": name, "in": "path", "required": True, "schema": _PATH[name]} for name in names
+        ]
     if operation.request:
         described["requestBody"] = {
             "required": True,
@@ -144,6 +208,13 @@ def _operation(operation: Operation, keyed: bool) -> dict[str, Any]:
     if operation.secured and keyed:
         described["security"] = [{"key": []}]
     return described
+
+
+_PATH: dict[str, Any] = {
+    "model": {"type": "string", "minLength": 1},
+    "version": {"type": "integer", "minimum": 0, "maximum": 2**63 - 1},
+    "label": {"type": "string", "minLength": 1},
+}
 
 
 def _ref(name: str) -> dict[str, str]:
@@ -214,6 +285,23 @@ def _schemas(most: int) -> dict[str, Any]:
                 "contentMediaType": "application/octet-stream",
             },
             "description": "Image files in parts of any name, each with a filename.",
+        },
+        "PredictRequest": {
+            "type": "object",
+            "properties": {
+                "signature_name": text,
+                "instances": {"type": "array", "minItems": 1},
+                "inputs": {},
+            },
+            "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
+            "additionalProperties": False,
+        },
+        "PredictAnswer": {
+            "oneOf": [
+                _object(["predictions"], predictions={"type": "array"}),
+                _object(["outputs"], outputs={}),
+            ],
+            "description": "Predictions where the request had instances, else outputs.",
         },
         "Scored": _object(
             ["label", "probability", "scores"],

@@ -10,7 +10,12 @@ import numpy as np
 from automl.errors import DataError
 from automl_serving import tensors
 from automl_serving.gateway.calls import Calls
-from automl_serving.gateway.errors import DeadlineError, UnavailableError, UpstreamError
+from automl_serving.gateway.errors import (
+    DeadlineError,
+    GatewayError,
+    UnavailableError,
+    UpstreamError,
+)
 from automl_serving.gateway.stubs import (
     GetModelStatusRequest,
     ModelServiceStub,
@@ -22,7 +27,9 @@ from automl_serving.gateway.stubs import (
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-_MAX_ANSWER = 64 << 20
+MAX_ANSWER = 64 << 20
+"""The most bytes of one of the model server's messages."""
+
 _BATCH_BYTES = 16 << 20
 _OPTIONS = [
     ("grpc.enable_http_proxy", 0),
@@ -30,7 +37,7 @@ _OPTIONS = [
     ("grpc.initial_reconnect_backoff_ms", 100),
     ("grpc.min_reconnect_backoff_ms", 100),
     ("grpc.max_reconnect_backoff_ms", 1000),
-    ("grpc.max_receive_message_length", _MAX_ANSWER),
+    ("grpc.max_receive_message_length", MAX_ANSWER),
     ("grpc.max_send_message_length", -1),
 ]
 
@@ -42,6 +49,8 @@ class Upstream:
         model: The model's name there.
         version: Its version; no other one fits the labels that the gateway holds.
         calls: How its methods are called.
+        prediction: The stub of its PredictionService.
+        models: The stub of its ModelService.
     """
 
     def __init__(self, address: str, model: str, version: int) -> None:
@@ -50,8 +59,8 @@ class Upstream:
         self.version = version
         self.calls = Calls()
         self._channel = grpc.aio.insecure_channel(address, options=_OPTIONS)
-        self._prediction = PredictionServiceStub(self._channel)
-        self._models = ModelServiceStub(self._channel)
+        self.prediction = PredictionServiceStub(self._channel)
+        self.models = ModelServiceStub(self._channel)
 
     async def close(self) -> None:
         """Closes the connection."""
@@ -66,13 +75,17 @@ class Upstream:
         request = GetModelStatusRequest()
         self._name(request.model_spec)
         try:
-            answer = await self._models.GetModelStatus(request, timeout=timeout)
+            answer = await self.models.GetModelStatus(request, timeout=timeout)
         except grpc.aio.AioRpcError as error:
-            told = _as_gateway_error(error)
+            told = as_gateway_error(error)
             raise UnavailableError(str(told)) from None
         states = {status.version: status.state for status in answer.model_version_status}
         if states.get(self.version) != ModelVersionStatus.AVAILABLE:
             raise _not_served()
+
+    async def call(self, method: Any, request: Any, deadline: float) -> Any:
+        """Calls a method of one of the stubs, as `Calls.call` does."""
+        return await self.calls.call(method, request, deadline)
 
     async def predict(
         self, images: NDArray[np.uint8], classes: int, deadline: float
@@ -108,9 +121,9 @@ class Upstream:
         request.model_spec.signature_name = "serving_default"
         tensors.to_proto(images, request.inputs["images"])
         try:
-            answer = await self.calls.call(self._prediction.Predict, request, deadline)
+            answer = await self.call(self.prediction.Predict, request, deadline)
         except grpc.aio.AioRpcError as error:
-            raise _as_gateway_error(error) from error
+            raise as_gateway_error(error) from error
         shape = (len(images), classes)
         return _scores(answer, "probabilities", shape), _scores(answer, "logits", shape)
 
@@ -121,7 +134,7 @@ class Upstream:
 
 def _scores(answer: Any, name: str, shape: tuple[int, int]) -> NDArray[np.float32]:
     try:
-        array = tensors.from_proto(answer.outputs[name], _MAX_ANSWER)
+        array = tensors.from_proto(answer.outputs[name], MAX_ANSWER)
     except DataError:
         array = np.empty(0)
     if array.shape != shape or array.dtype != np.float32 or not np.isfinite(array).all():
@@ -132,7 +145,7 @@ def _scores(answer: Any, name: str, shape: tuple[int, int]) -> NDArray[np.float3
     return array
 
 
-def _as_gateway_error(error: grpc.aio.AioRpcError) -> Exception:
+def as_gateway_error(error: grpc.aio.AioRpcError) -> GatewayError:
     """Returns our own words for a status; the model server's are for its operator."""
     code = error.code()
     if code == grpc.StatusCode.DEADLINE_EXCEEDED:
