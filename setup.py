@@ -64,6 +64,7 @@ TEST = [
     "pytest>=9.2",
     "pytest-timeout>=2.4",
     "ruff>=0.17",
+    "schemathesis>=4.32",
     "setuptools>=84",  # tests build wheels without a network
     "types-psutil>=7.2",
 ]

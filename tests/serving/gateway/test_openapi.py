@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -105,3 +108,33 @@ def validator(document: Any, name: str) -> Any:
     # Within the document, `$ref`s begin at its root.
     schema = {"$ref": f"#/components/schemas/{name}", "components": document["components"]}
     return jsonschema.Draft202012Validator(json.loads(json.dumps(schema)))
+
+
+@pytest.mark.slow
+def test_the_document_holds_for_requests_that_schemathesis_makes(
+    gateway: Any, client: httpx.Client, tmp_path: Path
+) -> None:
+    pytest.importorskip("schemathesis")
+    (tmp_path / "schemathesis.toml").write_text(
+        "[checks.negative_data_rejection]\n"
+        "expected-statuses = [400, 401, 404, 405, 413, 415]  # 413: more images than maxItems\n"
+    )
+    done = subprocess.run(
+        [
+            *(sys.executable, "-W", "ignore", "-m", "schemathesis.cli", "run"),
+            f"{gateway.ready['url']}/openapi.json",
+            *("--header", f"Authorization: {client.headers['authorization']}"),
+            # What a schema cannot say is refused, too: a form needs a file, and a model knows
+            # which inputs it takes.
+            *("--exclude-checks", "positive_data_acceptance"),
+            *("--max-examples", "50", "--seed", "1", "--workers", "1", "--warnings", "off"),
+            "--generation-database=none",
+        ],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "NO_PROXY": "*", "NO_COLOR": "1"},
+        timeout=280,
+    )
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    assert "a request failed" not in gateway.log.read_text()
