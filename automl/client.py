@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, cast
 from urllib.parse import urlsplit
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _CONNECT_SECONDS = 5.0
 _ANSWER_SECONDS = 120.0
+_LONGEST = 10_000
 
 
 class ScoredImage(TypedDict, total=False):
@@ -24,7 +26,7 @@ class ScoredImage(TypedDict, total=False):
         image: What was scored: the path or address as it was given, or `bytes`.
         label: The most probable class.
         probability: Of that class, 0..1.
-        scores: Probabilities by class, highest first.
+        scores: Probabilities by class, highest first; logits where those were asked for.
         error: Why there is none of these.
     """
 
@@ -93,27 +95,40 @@ class ScoringClient:
         """Closes the connection."""
         self._http.close()
 
-    def score(self, images: Images, top_k: int | None = None) -> list[ScoredImage]:
+    def score(
+        self,
+        images: Images,
+        top_k: int | None = None,
+        *,
+        add_softmax: bool = True,
+        image_resize_dims: Sequence[int] | None = None,
+    ) -> list[ScoredImage]:
         """Scores pictures, in as many requests as their sizes call for.
 
         Args:
             images: A file's path, an `http(s)://` address (fetched from here), encoded bytes,
                 or a list of these.
             top_k: How many classes `scores` holds; all by default.
+            add_softmax: Whether `scores` are probabilities; else they are logits.
+            image_resize_dims: Height and width, such as `[224, 224]`, to which each picture is
+                resized here, so that less is sent. Where they are the model's own, or larger,
+                the scores are nearly those of the whole picture.
 
         Returns:
             One answer a picture, in order. One that cannot be read is an answer with `error`,
             and the others are scored.
 
         Raises:
-            UsageError: If `top_k` is below 1 or a picture of another type.
+            UsageError: If `top_k` is below 1, a picture of another type, or a size none.
             ScoringError: If the service does not answer or refuses.
         """
         if top_k is not None and top_k < 1:
             raise UsageError(f"expected top_k of 1 or more, found {top_k}; leave it out for all.")
-        parameters = {} if top_k is None else {"top_k": top_k}
+        parameters: dict[str, Any] = {} if top_k is None else {"top_k": top_k}
+        if not add_softmax:
+            parameters["add_softmax"] = False
         answers: list[ScoredImage] = []
-        for group in payloads(images):
+        for group in payloads(images, _size(image_resize_dims)):
             sent = [{"b64": payload.b64} for payload in group if payload.fault is None]
             results = iter(self._post(sent, parameters) if sent else [])
             for payload in group:
@@ -176,6 +191,17 @@ def _refusal(url: str, status: int, content: dict[str, Any]) -> str:
     if isinstance(message, str) and message:
         return message
     return f"expected {url} to score, found that it refused with status {status}; see its log."
+
+
+def _size(dims: Sequence[int] | None) -> tuple[int, int] | None:
+    if dims is None:
+        return None
+    if len(dims) != 2 or not all(isinstance(side, int) and 0 < side <= _LONGEST for side in dims):
+        raise UsageError(
+            f"expected image_resize_dims as height and width of 1 to {_LONGEST:,} pixels, such as "
+            f"[224, 224], found {dims!r}; correct them or leave them out."
+        )
+    return dims[0], dims[1]
 
 
 def _is_loopback(host: str) -> bool:

@@ -15,7 +15,7 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -146,7 +146,14 @@ class Deployment:
     state: Mapping[str, Any] = field(repr=False)
     owner: Mapping[str, Any] = field(repr=False)
 
-    def score(self, images: Images, top_k: int | None = None) -> list[ScoredImage]:
+    def score(
+        self,
+        images: Images,
+        top_k: int | None = None,
+        *,
+        add_softmax: bool = True,
+        image_resize_dims: Sequence[int] | None = None,
+    ) -> list[ScoredImage]:
         """Scores images: paths, addresses, encoded bytes, one or a list; see `ScoringClient`.
 
         Raises:
@@ -156,7 +163,9 @@ class Deployment:
         from automl.client import ScoringClient
 
         with ScoringClient(self.ready_url(), self.key) as client:
-            return client.score(images, top_k)
+            return client.score(
+                images, top_k, add_softmax=add_softmax, image_resize_dims=image_resize_dims
+            )
 
     def ready_url(self) -> str:
         """Returns `url`.

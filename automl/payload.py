@@ -54,10 +54,14 @@ def is_url(text: str) -> bool:
     return text.lower().startswith(("http://", "https://"))
 
 
-def payloads(images: Images) -> Iterator[list[Payload]]:
+def payloads(images: Images, resize: tuple[int, int] | None = None) -> Iterator[list[Payload]]:
     """Reads pictures and yields them in order, as many together as a request should carry.
 
     Files and what is fetched are looked at first, so that one that is no picture fails alone.
+
+    Args:
+        images: The pictures.
+        resize: Height and width to resize them to, losing nothing else; `None` leaves them.
 
     Raises:
         UsageError: If a picture is neither a path, an address nor bytes.
@@ -66,7 +70,7 @@ def payloads(images: Images) -> Iterator[list[Payload]]:
     group: list[Payload] = []
     size = 0
     for image in listed:
-        payload = _payload(image)
+        payload = _payload(image, resize)
         if group and (len(group) == _REQUEST_IMAGES or size + len(payload.b64) > _REQUEST_BYTES):
             yield group
             group, size = [], 0
@@ -76,7 +80,7 @@ def payloads(images: Images) -> Iterator[list[Payload]]:
         yield group
 
 
-def _payload(image: Image) -> Payload:
+def _payload(image: Image, resize: tuple[int, int] | None) -> Payload:
     if not isinstance(image, str | os.PathLike | bytes):
         raise UsageError(
             f"expected an image as a path, an address or bytes, found a {type(image).__name__}; "
@@ -87,6 +91,8 @@ def _payload(image: Image) -> Payload:
         content = (
             image if isinstance(image, bytes) else _fetch(name) if is_url(name) else _read(name)
         )
+        if resize is not None:
+            content = _resized(content, resize)
     except ImageError as error:
         return Payload(name, fault=ImageFault(code=error.code, message=str(error)))
     return Payload(name, base64.b64encode(content).decode())
@@ -103,6 +109,12 @@ def _read(name: str) -> bytes:
             f"expected an image file, found that {name} cannot be read ({error.strerror}); "
             f"check the path and its permissions."
         ) from error
+
+
+def _resized(content: bytes, size: tuple[int, int]) -> bytes:
+    from automl.images import decode, encode_png
+
+    return encode_png(decode(content, size))
 
 
 def _fetch(url: str) -> bytes:

@@ -64,6 +64,30 @@ def test_top_k(client: ScoringClient, colour_images: dict[str, Path]) -> None:
         client.score(colour_images["rot"], top_k=0)
 
 
+def test_logits(client: ScoringClient, colour_images: dict[str, Path]) -> None:
+    (result,) = client.score(colour_images["rot"], add_softmax=False)
+    assert result["scores"]["rot"] == pytest.approx(250 / 32)
+    assert result["probability"] == pytest.approx(1, abs=0.1)
+
+
+def test_pictures_are_resized_before_they_are_sent(client: ScoringClient, tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (3000, 3000, 3), dtype=np.uint8)
+    large = encode_png(noise)
+    whole, whole_text = client.score([large, b"no picture"])
+    small, text = client.score([large, b"no picture"], image_resize_dims=[224, 224])
+    assert "error" in whole  # more than a request may hold
+    assert "error" not in small
+    assert text["error"]["code"] == whole_text["error"]["code"] == "bad_image"
+    # To the model's own size by the same decoder, the scores are the gateway's.
+    picture = encode_png(noise[:300, :200])
+    (here,) = client.score(picture, image_resize_dims=(16, 24))
+    (there,) = client.score(picture)
+    assert here["scores"] == there["scores"]
+    for wrong in ([224], [224, 0], [1.5, 2], "22", [10_001, 1]):
+        with pytest.raises(UsageError, match="image_resize_dims"):
+            client.score(picture, image_resize_dims=wrong)  # type: ignore[arg-type]
+
+
 def test_many_images_keep_their_order_over_several_requests(
     client: ScoringClient, colour_images: dict[str, Path]
 ) -> None:
