@@ -37,6 +37,9 @@ class Manifest:
         versions: Versions of automl and the libraries that made it.
         run: The run that found it.
         created: When, ISO 8601 in UTC.
+        reference: What the held-out images were taken for: `classes` (by label, the share that
+            was given it) and `confidence` (the shares whose highest probability lies in each of
+            ten equal intervals of 0..1), so that a service can tell when its images differ.
     """
 
     name: str
@@ -53,6 +56,7 @@ class Manifest:
     versions: Mapping[str, str] = field(default_factory=dict)
     run: str = ""
     created: str = ""
+    reference: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def read(cls, version_directory: Path) -> Manifest:

@@ -13,6 +13,7 @@ import numpy as np
 
 from automl.errors import SearchError, SearchInterrupted, TrialError
 from automl.evaluation.metrics import Evaluation
+from automl.evaluation.reference import reference
 from automl.export.exporting import PREDICTIONS
 from automl.images import GEOMETRY
 from automl.manifest import Manifest
@@ -201,6 +202,7 @@ class Finishing:
             versions=record["versions"],
             run=record["run"],
             created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            reference=reference(evaluation.labels, evaluation.probabilities),
         )
 
     def _report(self, evaluation: Evaluation) -> None:

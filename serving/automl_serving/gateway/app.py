@@ -22,6 +22,7 @@ from automl.manifest import Manifest
 from automl_serving.body import BodyTooLargeError, read_body
 from automl_serving.gateway import answers, openapi, page
 from automl_serving.gateway.admission import Admission
+from automl_serving.gateway.drift import Drift
 from automl_serving.gateway.errors import (
     DeadlineError,
     GatewayError,
@@ -69,6 +70,8 @@ class Gateway:
         self._admission = Admission(keys, settings)
         self._metrics = Metrics(settings.model, manifest.version)
         self._metrics.watch([upstream])
+        self._drift = Drift(manifest)
+        self._metrics.follow(self._drift)
         self._stopping = False
 
     def app(self) -> ASGIApp:
@@ -192,6 +195,9 @@ class Gateway:
         outcomes = Counter(
             result["error"]["code"] if "error" in result else "scored" for result in results
         )
+        for result in results:
+            if "error" not in result:
+                self._drift.add(result["label"], result["probability"])
         for outcome, count in outcomes.items():
             self._metrics.images.labels(outcome).inc(count)
         log["images"] = len(results)

@@ -17,6 +17,8 @@ from prometheus_client import (
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from automl_serving.gateway.drift import Drift
+
 if TYPE_CHECKING:
     from automl_serving.gateway.upstream import Upstream
 
@@ -72,6 +74,10 @@ class Metrics:
     def watch(self, upstreams: Iterable[Upstream]) -> None:
         """Tells from now on how the calls to model servers go."""
         self._registry.register(_Calls(upstreams))
+
+    def follow(self, drift: Drift) -> None:
+        """Tells from now on what images are taken for."""
+        self._registry.register(drift)
 
     def exposition(self) -> bytes:
         """Returns all metrics in Prometheus' text format."""
