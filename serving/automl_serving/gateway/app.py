@@ -18,11 +18,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 import automl
-from automl.manifest import Manifest
 from automl_serving.body import BodyTooLargeError, read_body
 from automl_serving.gateway import answers, openapi, page
 from automl_serving.gateway.admission import Admission
-from automl_serving.gateway.drift import Drift
 from automl_serving.gateway.errors import (
     DeadlineError,
     GatewayError,
@@ -34,10 +32,10 @@ from automl_serving.gateway.keys import KeyFile
 from automl_serving.gateway.metrics import Metrics
 from automl_serving.gateway.model_api import ModelApi
 from automl_serving.gateway.observe import OPERATION, Observe
+from automl_serving.gateway.releases import Releases, Version
 from automl_serving.gateway.score_request import ScoreRequest
 from automl_serving.gateway.scoring import Scorer
 from automl_serving.gateway.settings import GatewaySettings
-from automl_serving.gateway.upstream import Upstream
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -54,24 +52,25 @@ class Gateway:
     def __init__(
         self,
         settings: GatewaySettings,
-        manifest: Manifest,
+        served: Version,
         keys: KeyFile | None,
-        upstream: Upstream,
+        canary: Version | None = None,
+        shadow: Version | None = None,
     ) -> None:
         """Takes what it works with; without `keys` anybody may score."""
         self._settings = settings
-        self._manifest = manifest
-        self._upstream = upstream
+        self._upstream = served.upstream
         threads = settings.decode_threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
         fetcher = ImageFetcher(settings) if settings.fetch_urls else None
-        self._scorer = Scorer(manifest, upstream, self._pool, fetcher, settings)
-        self._models = ModelApi(upstream, self._in_thread)
+        self._models = ModelApi(served.upstream, self._in_thread)
         self._admission = Admission(keys, settings)
-        self._metrics = Metrics(settings.model, manifest.version)
-        self._metrics.watch([upstream])
-        self._drift = Drift(manifest)
-        self._metrics.follow(self._drift)
+        self._metrics = Metrics(settings.model, served.manifest.version)
+
+        def scorer(of: Version) -> Scorer:
+            return Scorer(of.manifest, of.upstream, self._pool, fetcher, settings)
+
+        self._releases = Releases(served, canary, shadow, scorer, settings, self._metrics)
         self._stopping = False
 
     def app(self) -> ASGIApp:
@@ -117,14 +116,16 @@ class Gateway:
             self._settings.max_images,
         )
         asked = await self._in_thread(parse)
-        results = await self._scorer.score(asked.items, deadline)
+        key = request.state.log.get("key", "")
+        version, results = await self._releases.score(asked.items, key, deadline)
         self._count(results, request.state.log)
+        request.state.log["version"] = version
         if asked.as_list:
             return answers.answer(results)
         return answers.answer(
             {
                 "model": self._settings.model,
-                "version": self._manifest.version,
+                "version": version,
                 "results": results,
             }
         )
@@ -195,9 +196,6 @@ class Gateway:
         outcomes = Counter(
             result["error"]["code"] if "error" in result else "scored" for result in results
         )
-        for result in results:
-            if "error" not in result:
-                self._drift.add(result["label"], result["probability"])
         for outcome, count in outcomes.items():
             self._metrics.images.labels(outcome).inc(count)
         log["images"] = len(results)

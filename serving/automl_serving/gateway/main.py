@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from automl.manifest import Manifest
@@ -30,10 +31,14 @@ def _run(arguments: list[str]) -> None:
     started = time.monotonic()
     settings = GatewaySettings.parse(arguments, "automl-gateway", DESCRIPTION)
     manifest = _read_manifest(settings.manifest)
+    others = [
+        _read_manifest(path) if path else None
+        for path in (settings.canary_manifest, settings.shadow_manifest)
+    ]
     keys = None if settings.keys_file is None else KeyFile(settings.keys_file)
     listening = lifecycle.listen(settings.host, settings.port, "--port")
     _log_as_json()
-    asyncio.run(_serve(settings, manifest, keys, listening, started))
+    asyncio.run(_serve(settings, manifest, others, keys, listening, started))
 
 
 def _read_manifest(path: Path) -> Manifest:
@@ -52,16 +57,23 @@ def _log_as_json() -> None:
 async def _serve(
     settings: GatewaySettings,
     manifest: Manifest,
+    others: Sequence[Manifest | None],
     keys: KeyFile | None,
     listening: socket.socket,
     started: float,
 ) -> None:
     from automl_serving.gateway.app import Gateway
+    from automl_serving.gateway.releases import Version
     from automl_serving.gateway.upstream import Upstream
 
     stop = lifecycle.stop_event()
-    upstream = Upstream(settings.upstream, settings.model, manifest.version)
-    gateway = Gateway(settings, manifest, keys, upstream)
+
+    def version(of: Manifest) -> Version:
+        return Version(of, Upstream(settings.upstream, settings.model, of.version))
+
+    served = version(manifest)
+    canary, shadow = (version(other) if other else None for other in others)
+    gateway = Gateway(settings, served, keys, canary, shadow)
     server = lifecycle.http_server(gateway.app(), settings.drain_seconds)
     serving = asyncio.create_task(server.serve([listening]))
     port = listening.getsockname()[1]
@@ -77,4 +89,6 @@ async def _serve(
     await asyncio.sleep(settings.shutdown_delay)
     server.should_exit = True
     await serving
-    await upstream.close()
+    for one in (served, canary, shadow):
+        if one is not None:
+            await one.upstream.close()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
@@ -18,6 +18,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from automl_serving.gateway.drift import Drift
+from automl_serving.gateway.drift_metrics import DriftCollector
 
 if TYPE_CHECKING:
     from automl_serving.gateway.upstream import Upstream
@@ -33,6 +34,9 @@ class Metrics:
         request_seconds: How long they took, by path.
         in_progress: How many are being answered.
         images: Images by outcome: `scored`, or the code of their error.
+        canary_failures: Requests that the canary failed to answer.
+        shadow_images: Images by what the shadow made of them: `same`, `different`, `failed`,
+            `left_out`.
     """
 
     def __init__(self, model: str, version: int) -> None:
@@ -63,6 +67,17 @@ class Metrics:
             ["outcome"],
             registry=self._registry,
         )
+        self.canary_failures = Counter(
+            "automl_gateway_canary_failures",
+            "Requests that the canary should have answered and the served version did.",
+            registry=self._registry,
+        )
+        self.shadow_images = Counter(
+            "automl_gateway_shadow_images",
+            "Images scored by the shadow, too, by whether the labels agree.",
+            ["outcome"],
+            registry=self._registry,
+        )
         info = Gauge(
             "automl_gateway_model_info",
             "What is served; always 1.",
@@ -75,9 +90,9 @@ class Metrics:
         """Tells from now on how the calls to model servers go."""
         self._registry.register(_Calls(upstreams))
 
-    def follow(self, drift: Drift) -> None:
+    def follow(self, drifts: Sequence[Drift]) -> None:
         """Tells from now on what images are taken for."""
-        self._registry.register(drift)
+        self._registry.register(DriftCollector(drifts))
 
     def exposition(self) -> bytes:
         """Returns all metrics in Prometheus' text format."""

@@ -36,6 +36,16 @@ class GatewaySettings(Settings):
     upstream: str = setting(
         "127.0.0.1:8500", "The model server's gRPC address, TF Serving or another.", "HOST:PORT"
     )
+    canary_manifest: Path | None = setting(  # noqa: RUF009 - it declares a field
+        None, "Another version's folder or manifest.json, which answers a part of the keys."
+    )
+    canary_weight: float = setting(0.1, "That part, 0..1; a key always has the same version.")
+    shadow_manifest: Path | None = setting(  # noqa: RUF009 - it declares a field
+        None,
+        "Another version's folder or manifest.json, which scores unseen what others answer; "
+        "/metrics tells whether it agrees.",
+    )
+    shadow_weight: float = setting(1.0, "The part of the requests that it scores, 0..1.")
     host: str = setting("127.0.0.1", "The address to listen on.")
     port: int = setting(8080, "The port to listen on; 0 takes any free one.")
     keys_file: Path | None = setting(  # noqa: RUF009 - it declares a field
@@ -89,6 +99,12 @@ class GatewaySettings(Settings):
             if not getattr(self, name) > 0:
                 raise UsageError(
                     f"expected a number above 0 for {self.flag(name)}, found "
+                    f"{getattr(self, name)}; correct it."
+                )
+        for name in ("canary_weight", "shadow_weight"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(
+                    f"expected a part of 0 to 1 for {self.flag(name)}, found "
                     f"{getattr(self, name)}; correct it."
                 )
         if not self.rate >= 0:

@@ -13,6 +13,7 @@ import pytest
 from automl import images
 from automl.manifest import Manifest
 from automl_serving.gateway.app import Gateway
+from automl_serving.gateway.releases import Version
 from automl_serving.gateway.settings import GatewaySettings
 
 PIXEL = images.encode_png(images.np.zeros((1, 1, 3), "uint8"))
@@ -29,7 +30,7 @@ def post(path: str, **content: Any) -> httpx.Response:
     async def run() -> httpx.Response:
         settings = GatewaySettings(model="m", manifest=Path("m"))
         manifest = Manifest("m", 1, ("a", "b"), 8, 8, "squash", 1.0)
-        gateway = Gateway(settings, manifest, None, Broken())  # type: ignore[arg-type]
+        gateway = Gateway(settings, Version(manifest, Broken()), None)  # type: ignore[arg-type]
         transport = httpx.ASGITransport(gateway.app())
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
             return await client.post(path, **content)

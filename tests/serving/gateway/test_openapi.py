@@ -18,6 +18,7 @@ import pytest
 from automl.manifest import Manifest
 from automl_serving.gateway import openapi
 from automl_serving.gateway.app import Gateway
+from automl_serving.gateway.releases import Version
 from automl_serving.gateway.settings import GatewaySettings
 
 IMAGE = {"b64": "AAAA"}
@@ -38,7 +39,7 @@ def test_every_operation_is_answered_and_none_is_missing() -> None:
     assert len(described) == len(openapi.OPERATIONS)
     settings = GatewaySettings(model="m", manifest=Path("m"))
     manifest = Manifest("m", 1, ("a", "b"), 8, 8, "squash", 1.0)
-    gateway: Any = Gateway(settings, manifest, None, None)  # type: ignore[arg-type]
+    gateway: Any = Gateway(settings, Version(manifest, None), None)  # type: ignore[arg-type]
     routes = gateway.app()._app.routes
     answered = {(route.path, method) for route in routes for method in route.methods}
     assert answered - {(path, "HEAD") for path, _ in answered} == described
