@@ -7,12 +7,13 @@ import logging
 import re
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from typing import TYPE_CHECKING, Any
 
 from starlette.requests import ClientDisconnect
 
 from automl_serving.gateway.metrics import Metrics
+from automl_serving.gateway.tracing import Tracing
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,11 +39,17 @@ class Observe:
         self._app = app
         self._metrics = metrics
         self._paths = frozenset(paths)
+        self._tracing = Tracing()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers one request."""
-        if scope["type"] != "http":
-            return
+        if scope["type"] == "http":
+            with self._tracing.request(scope) as tell:
+                await self._answer(scope, receive, send, tell)
+
+    async def _answer(
+        self, scope: Scope, receive: Receive, send: Send, tell: Callable[[str, str, int], None]
+    ) -> None:
         request_id = _request_id(scope)
         fields: dict[str, Any] = {}
         scope.setdefault("state", {})["log"] = fields
@@ -73,6 +80,7 @@ class Observe:
             path = scope["path"] if scope["path"] in self._paths else "other"
             path = scope.get(OPERATION, path)
             method = scope["method"] if scope["method"] in _METHODS else "other"
+            tell(method, path, status)
             self._metrics.requests.labels(path, method, str(status)).inc()
             self._metrics.request_seconds.labels(path).observe(seconds)
             client = scope.get("client")

@@ -158,6 +158,7 @@ def test_a_malformed_request_is_refused(port: int, request: bytes) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1800)
 @settings(max_examples=10_000, deadline=None, suppress_health_check=list(HealthCheck))
 @given(requests())
 def test_ten_thousand_malformed_requests_are_refused(port: int, request: bytes) -> None:
