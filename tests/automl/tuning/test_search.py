@@ -103,6 +103,14 @@ def test_the_export_was_proved(run):
     assert parity["encoded"] <= 1e-4
 
 
+def test_the_manifest_says_what_the_held_out_images_were_taken_for(run):
+    reference = run.best.manifest.reference
+    assert tuple(reference["classes"]) == run.best.labels
+    assert sum(reference["classes"].values()) == pytest.approx(1, abs=1e-5)
+    assert sum(reference["confidence"]) == pytest.approx(1, abs=1e-5)
+    assert len(reference["confidence"]) == 10
+
+
 def test_it_can_be_loaded_and_exported(run, workspace, tmp_path):
     assert run.best.version == 1
     assert automl.load_model(run.best.path).labels == ("0", "1", "2", "3")
