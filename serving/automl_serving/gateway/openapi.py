@@ -294,7 +294,6 @@ def _schemas(most: int) -> dict[str, Any]:
                 "inputs": {},
             },
             "oneOf": [{"required": ["instances"]}, {"required": ["inputs"]}],
-            "additionalProperties": False,
         },
         "PredictAnswer": {
             "oneOf": [
