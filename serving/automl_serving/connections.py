@@ -43,6 +43,13 @@ class TimedProtocol(H11Protocol):
         self._wait(self._late)
         super().on_response_complete()
 
+    def send_400_response(self, msg: str) -> None:
+        """Refuses what is not HTTP; a request that was being answered has lost its client then."""
+        super().send_400_response(msg)
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+
     def _wait(self, then: Callable[[], None]) -> None:
         self._stop_waiting()
         self._timer = self.loop.call_later(HEAD_SECONDS, then)

@@ -108,3 +108,15 @@ def test_requests_that_are_in_time_are_answered_on_one_connection(port: int) -> 
         answers = b""
         while answers.count(b"HTTP/1.1 200 ") < 3:
             answers += connection.recv(1000)
+
+
+def test_a_body_that_breaks_off_into_something_else_is_no_fault(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+        answer = b""
+        while some := connection.recv(1000):
+            answer += some
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert [one.message for one in caplog.records] == ["Invalid HTTP request received."]
