@@ -131,7 +131,7 @@ def thumbnail(
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
-    """Encodes uint8 `[H, W, 3]` as a PNG, without loss."""
+    """Encodes uint8 `[H, W, 3]`, or `[H, W]` in grey, as a PNG without loss."""
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()

@@ -94,6 +94,16 @@ class Workspace:
         return self.root / "cache"
 
     @property
+    def datasets(self) -> Path:
+        """Tables of labelled images, as `<name>/<version>/`."""
+        return self.root / "datasets"
+
+    @property
+    def sources(self) -> Path:
+        """Pictures that were unpacked or downloaded, each source's in a folder of its own."""
+        return self.root / "sources"
+
+    @property
     def experiments(self) -> Path:
         """Runs, as `<name>/<run>/`."""
         return self.root / "experiments"

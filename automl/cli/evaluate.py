@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 @workspace_option
 @json_option
 def command(run: str, images: str, save: str | None, workspace: str | None, as_json: bool) -> None:
-    """Measure the model of RUN on the folder of class folders IMAGES.
+    """Measure the model of RUN on IMAGES, anything that a search takes.
 
     RUN is a run's id, or an experiment's or model's name for its newest version.
     """
     from automl.cli.wording import percent
     from automl.data.dataset import Dataset
 
-    dataset = Dataset.from_source(images)
+    dataset = Dataset.from_source(images, workspace)
     model = _model(run, workspace)
     with without_chatter():
         evaluation = model.evaluate(dataset)

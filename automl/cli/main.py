@@ -12,7 +12,8 @@ import click
 
 COMMANDS = {
     "quickstart": ("automl.cli.quickstart", "See the whole job on handwritten digits."),
-    "search": ("automl.cli.search", "Find a good classifier for a folder of images."),
+    "dataset": ("automl.cli.dataset", "Make, list and show datasets."),
+    "search": ("automl.cli.search", "Find a good classifier for images."),
     "runs": ("automl.cli.runs", "List and show searches."),
     "evaluate": ("automl.cli.evaluate", "Measure a found model on other images."),
     "models": ("automl.cli.models", "List exported models."),

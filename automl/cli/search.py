@@ -22,7 +22,7 @@ from automl.errors import UsageError
 @click.option("--name", help="Names the experiment and the model  [default: the folder's name]")
 @click.option("--budget", metavar="TIME", help="Time for all of it, as 90s, 3m, 1h  [default: 10m]")
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="The most trials.")
-@click.option("--test", metavar="DIR", type=click.Path(), help="Held-out images of your own.")
+@click.option("--test", metavar="IMAGES", type=click.Path(), help="Held-out images of your own.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 2), default=0, show_default=True)
 @click.option(
     "--set",
@@ -83,18 +83,20 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Find a good classifier for the folder of class folders IMAGES.
+    """Find a good classifier for IMAGES.
 
-    A stratified fifth of the images (or --test) is held out and looked at once, at the end.
+    That is a folder of class folders, one that is split already (train/ val/ test/), a table (CSV,
+    JSONL, Parquet), IDX files, a zip or tar of any of these, or a dataset's NAME or NAME@VERSION.
+
+    A stratified fifth of the images (or --test, or the split test) is held out and looked at once,
+    at the end.
     Ctrl-C ends the search and keeps the best model so far.
     """
     if unfinished is not None:
         _require_nothing_else(context)
         result = go_on(unfinished, workspace)
     elif images is None:
-        raise UsageError(
-            "expected a folder of class folders, or --resume RUN, found neither; name one."
-        )
+        raise UsageError("expected IMAGES, or --resume RUN, found neither; name one.")
     else:
         result = run(images, workspace, **options)
     if as_json:
@@ -208,10 +210,12 @@ def as_object(run: Any) -> dict[str, Any]:
 
 
 def default_name(images: str) -> str:
-    """Returns a name made of the folder's."""
+    """Returns a name made of the folder's, file's or dataset's."""
     import re
 
     base = os.path.basename(os.path.abspath(images))  # noqa: PTH100, PTH119
+    if not os.path.isdir(images):  # noqa: PTH112
+        base = re.sub(r"(?<=.)(@\d+|(\.tar)?\.[A-Za-z0-9]{2,8})\Z", "", base)
     return re.sub(r"[^A-Za-z0-9._-]+", "-", base).strip("-._")[:63] or "images"
 
 

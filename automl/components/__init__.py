@@ -6,11 +6,19 @@ from automl.components.compute import Compute, Part, Task, TaskHandle
 from automl.components.head import AffineHead, EstimatorHead, FittedHead, Head, LayersHead
 from automl.components.observer import Observer, Watch
 from automl.components.runtime import Forward, LoadedModel, Precision, Runtime
-from automl.components.source import FoundImage, ImageRecord, ImageSource, SearchProvider
+from automl.components.source import (
+    SPLITS,
+    FoundImage,
+    ImageRecord,
+    ImageSource,
+    Rejected,
+    SearchProvider,
+)
 from automl.components.strategy import Strategy, StrategyContext
 from automl.components.target import DeployedService, DeployRequest, Target
 
 __all__ = [
+    "SPLITS",
     "AffineHead",
     "Augmentation",
     "Backbone",
@@ -29,6 +37,7 @@ __all__ = [
     "Observer",
     "Part",
     "Precision",
+    "Rejected",
     "Runtime",
     "SearchProvider",
     "Strategy",

@@ -5,54 +5,51 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
-from automl.components import ImageRecord
-from automl.errors import DataError
+from automl.components import ImageRecord, Rejected
+from automl.data.rows import LabelledImage, Rows, escaped, read_rows
+from automl.errors import DataError, UsageError
 from automl.plugins import plugin_manager
+from automl.workspace import Workspace
+
+__all__ = ["Dataset", "LabelledImage", "escaped"]
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
 
-@dataclass(frozen=True)
-class LabelledImage:
-    """One row of a dataset.
-
-    Attributes:
-        path: The image file.
-        label: Its class.
-        id: The first 16 hexadecimal digits of its content's SHA-256; empty if not read yet.
-    """
-
-    path: Path
-    label: str
-    id: str
-
-
 class Dataset:
-    """Labelled images as a pyarrow table with the columns path, label, id, split and origin.
+    """Labelled images as a pyarrow table with a row an image, and none of them in memory.
 
-    A dataset does not change; `select`, `split` and `with_ids` return new ones. All of them
+    Its columns are path, label, id, split, origin and name, and whatever else the source knows.
+    A dataset does not change; `filter`, `merge`, `split` and the like return new ones. Parts
     keep the full list of classes, so that class numbers mean the same in every part.
 
     Attributes:
         table: The pyarrow table, a row an image.
         labels: The classes, sorted; the position is the class number.
+        rejected: Why rows of the source were left out, a sentence each.
     """
 
-    def __init__(self, table: pa.Table, labels: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        table: pa.Table,
+        labels: Sequence[str] | None = None,
+        rejected: Sequence[str] = (),
+    ) -> None:
         self.table = table
         if labels is None:
-            labels = sorted(set(table.column("label").to_pylist()))
+            labels = sorted(pc.unique(table.column("label")).to_pylist())
         self.labels = tuple(labels)
+        self.rejected = tuple(rejected)
 
     @classmethod
     def from_folder(cls, folder: str | os.PathLike[str]) -> Dataset:
@@ -61,55 +58,86 @@ class Dataset:
         Raises:
             DataError: If the folder is missing or holds no class folders with images.
         """
-        return cls.from_records(plugin_manager().image_sources["folder"].read(os.fspath(folder)))
+        source = plugin_manager().image_sources["folder"]
+        return cls.from_records(source.read(os.fspath(folder), Workspace.locate().sources))
 
     @classmethod
-    def from_source(cls, location: str | os.PathLike[str]) -> Dataset:
+    def from_source(
+        cls,
+        location: str | os.PathLike[str],
+        workspace: Workspace | str | os.PathLike[str] | None = None,
+    ) -> Dataset:
         """Reads whatever the first image source that accepts `location` finds there.
 
+        Args:
+            location: A folder, table, archive or whatever else a source reads; or a dataset of
+                the workspace, as `NAME` or `NAME@VERSION`.
+            workspace: Keeps what must be unpacked or downloaded; see `Workspace.find`.
+
         Raises:
-            DataError: If no installed image source accepts it.
+            DataError: If no installed image source accepts it, or nothing there can be used.
+            UsageError: If it names both a dataset and a path.
         """
-        place = os.fspath(location)
+        from automl.data.store import find_named
+
+        where, place = _workspace(workspace), os.fspath(location)
+        named = find_named(where, place)
+        if named is not None:
+            return named
         for source in plugin_manager().image_sources:
             if source.accepts(place):
-                return cls.from_records(source.read(place))
+                return cls.from_records(source.read(place, where.sources))
         if not Path(place).exists():
             raise DataError(
-                f"expected a folder of class folders, found nothing at {place}; check the path."
+                f"expected a folder of class folders, a table or an archive of images, or the "
+                f"name of a dataset, found nothing at {place}; check the path."
             )
         raise DataError(
-            f"expected a folder of class folders, found {place}, which no installed image "
-            f"source reads ({', '.join(plugin_manager().image_sources.names())}); see "
-            f"`automl plugins list`."
+            f"expected a folder of class folders, a table or an archive of images, found "
+            f"{place}, which no installed image source reads "
+            f"({', '.join(plugin_manager().image_sources.names())}); see `automl plugins list`."
         )
 
     @classmethod
-    def from_records(cls, records: Iterable[ImageRecord]) -> Dataset:
+    def from_arrays(
+        cls,
+        x: NDArray[np.uint8],
+        y: NDArray[np.int64],
+        labels: Sequence[str] | None = None,
+        workspace: Workspace | str | os.PathLike[str] | None = None,
+    ) -> Dataset:
+        """Writes pictures as PNG files into the workspace, once, and makes a dataset of them.
+
+        Args:
+            x: uint8 `[N, H, W]`, `[N, H, W, 1]` or `[N, H, W, 3]`, 0..255, as Keras' own
+                datasets are.
+            y: Class numbers, `[N]` or `[N, 1]`.
+            labels: Names by class number; the numbers themselves if left out.
+            workspace: Keeps the files; see `Workspace.find`.
+
+        Raises:
+            DataError: If the arrays are something else.
+        """
+        from automl.data.arrays import written
+
+        return cls.from_records(written(x, y, labels, _workspace(workspace).sources))
+
+    @classmethod
+    def from_records(cls, records: Iterable[ImageRecord | Rejected]) -> Dataset:
         """Makes a dataset of what an image source yields.
 
         A file whose name is no UTF-8 has it escaped in `paths`; decoding will report it.
 
         Raises:
-            DataError: If a class's name is no UTF-8.
+            DataError: If a class's name is no UTF-8, or every row was rejected.
         """
-        rows = list(records)
-        for label in {row.label for row in rows}:
-            if escaped(label) != label:
-                raise DataError(
-                    f"expected class names in UTF-8, found {escaped(label)}; rename it."
-                )
-        return cls(
-            pa.table(
-                {
-                    "path": pa.array([escaped(row.path) for row in rows], pa.string()),
-                    "label": pa.array([row.label for row in rows], pa.string()),
-                    "id": pa.array([""] * len(rows), pa.string()),
-                    "split": pa.array([row.split for row in rows], pa.string()),
-                    "origin": pa.array([row.origin for row in rows], pa.string()),
-                }
+        table, rejected = read_rows(records)
+        if rejected and not len(table):
+            raise DataError(
+                f"expected rows that can be used, found none in {len(rejected):,}; the first: "
+                f"{rejected[0]}"
             )
-        )
+        return cls(table, rejected=rejected)
 
     @classmethod
     def from_parquet(cls, path: str | os.PathLike[str]) -> Dataset:
@@ -122,7 +150,9 @@ class Dataset:
 
         try:
             table = pq.read_table(path)
-            return cls(table, json.loads(table.schema.metadata[b"labels"]))
+            metadata = table.schema.metadata
+            rejected = json.loads(metadata.get(b"rejected", b"[]"))
+            return cls(table, json.loads(metadata[b"labels"]), rejected)
         except (OSError, pa.ArrowException, TypeError, KeyError, ValueError) as error:
             raise DataError(
                 f"expected a dataset in Parquet, found {path} unreadable "
@@ -133,7 +163,10 @@ class Dataset:
         """Writes the table and the classes, without any image."""
         import pyarrow.parquet as pq
 
-        metadata = {"labels": json.dumps(self.labels, ensure_ascii=False)}
+        metadata = {
+            "labels": json.dumps(self.labels, ensure_ascii=False),
+            "rejected": json.dumps(self.rejected, ensure_ascii=False),
+        }
         pq.write_table(self.table.replace_schema_metadata(metadata), path)
 
     def __len__(self) -> int:
@@ -159,21 +192,20 @@ class Dataset:
         """Class numbers `[N]`, positions in `labels`."""
         import numpy as np
 
-        number = {label: i for i, label in enumerate(self.labels)}
-        return np.array([number[v] for v in self.table.column("label").to_pylist()], np.int64)
+        column = self.table.column("label").combine_chunks()
+        numbers = pc.index_in(column, pa.array(self.labels, pa.string()))
+        return numbers.to_numpy(zero_copy_only=False).astype(np.int64)  # type: ignore[no-any-return]
 
     @property
     def images(self) -> Sequence[LabelledImage]:
         """The rows, as a sequence."""
-        return _Rows(self.table)
+        return Rows(self.table)
 
     @property
     def counts(self) -> Mapping[str, int]:
         """Images by class, in the order of `labels`; classes without images are 0."""
-        counts = dict.fromkeys(self.labels, 0)
-        for label in self.table.column("label").to_pylist():
-            counts[label] += 1
-        return counts
+        found = pc.value_counts(self.table.column("label")).to_pylist()
+        return {**dict.fromkeys(self.labels, 0), **{row["values"]: row["counts"] for row in found}}
 
     @property
     def fingerprint(self) -> str:
@@ -193,13 +225,16 @@ class Dataset:
 
         A file that cannot be read has the id of its path; decoding will report it.
         """
-        column = self.table.column("id").to_pylist()
-        if all(column):
+        if not pc.any(pc.equal(self.table.column("id"), "")).as_py():
             return self
         with ThreadPoolExecutor() as pool:
             ids = list(pool.map(_content_id, self.paths, chunksize=64))
-        index = self.table.schema.get_field_index("id")
-        return Dataset(self.table.set_column(index, "id", pa.array(ids, pa.string())), self.labels)
+        return Dataset(self._with("id", pa.array(ids, pa.string())), self.labels, self.rejected)
+
+    def with_absolute_paths(self) -> Dataset:
+        """Returns the dataset with paths that mean the same from everywhere."""
+        paths = [os.path.abspath(path) for path in self.paths]  # noqa: PTH100 - keeps links
+        return Dataset(self._with("path", pa.array(paths, pa.string())), self.labels, self.rejected)
 
     def select(self, indices: Sequence[int] | NDArray[np.int64]) -> Dataset:
         """Returns the rows at `indices`, in that order."""
@@ -211,7 +246,7 @@ class Dataset:
         Raises:
             DataError: If an image's class is not in `labels`.
         """
-        unknown = sorted(set(self.table.column("label").to_pylist()) - set(labels))
+        unknown = sorted(set(pc.unique(self.table.column("label")).to_pylist()) - set(labels))
         if unknown:
             raise DataError(
                 f"expected only the classes {_listed(labels)}, found {_listed(unknown)} too; "
@@ -221,7 +256,55 @@ class Dataset:
 
     def followed_by(self, other: Dataset) -> Dataset:
         """Returns this dataset's rows and then those of `other`, which has the same labels."""
-        return Dataset(pa.concat_tables([self.table, other.table]), self.labels)
+        tables = [self.table, other.table]
+        return Dataset(pa.concat_tables(tables, promote_options="default"), self.labels)
+
+    def merge(self, *others: Dataset) -> Dataset:
+        """Returns the rows of all, with the classes of all."""
+        tables = [each.table for each in (self, *others)]
+        labels = sorted({label for each in (self, *others) for label in each.labels})
+        return Dataset(pa.concat_tables(tables, promote_options="default"), labels)
+
+    def filter(
+        self,
+        condition: pc.Expression | None = None,
+        **columns: str | Collection[str] | None,
+    ) -> Dataset:
+        """Returns the rows that meet all conditions, as `filter(label="cat", split=("val", None))`.
+
+        Args:
+            condition: An expression of `pyarrow.compute`, such as
+                `pc.starts_with(pc.field("origin"), "http")`.
+            **columns: By column, the value or values that are wanted.
+
+        Raises:
+            UsageError: If there is no such column.
+        """
+        self._require_columns(columns)
+        conditions = [] if condition is None else [condition]
+        for name, wanted in columns.items():
+            values = [wanted] if wanted is None or isinstance(wanted, str) else list(wanted)
+            conditions.append(pc.field(name).isin(pa.array(values, pa.string())))
+        table = self.table
+        for each in conditions:
+            table = table.filter(each)
+        return Dataset(table, self.labels)
+
+    def relabel(self, names: Mapping[str, str]) -> Dataset:
+        """Returns the dataset with classes renamed; two that get one name become one class.
+
+        Raises:
+            UsageError: If there is no such class.
+        """
+        unknown = sorted(set(names) - set(self.labels))
+        if unknown:
+            raise UsageError(
+                f"expected classes of this dataset ({_listed(self.labels)}), found "
+                f"{_listed(unknown)}; correct it."
+            )
+        new = [names.get(label, label) for label in self.labels]
+        labels = pa.array(new, pa.string()).take(pa.array(self.y))
+        return Dataset(self._with("label", labels), sorted(set(new)))
 
     def split(
         self, train_size: float = 0.66, stratify: bool = True, seed: int = 0
@@ -241,35 +324,20 @@ class Dataset:
         train, test = train_test_rows(self, train_size, stratify, seed)
         return self.select(train), self.select(test)
 
+    def _with(self, name: str, values: pa.Array) -> pa.Table:
+        return self.table.set_column(self.table.schema.get_field_index(name), name, values)
 
-class _Rows(Sequence[LabelledImage]):
-    def __init__(self, table: pa.Table) -> None:
-        self._table = table
-
-    def __len__(self) -> int:
-        return int(self._table.num_rows)
-
-    @overload
-    def __getitem__(self, index: int) -> LabelledImage: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[LabelledImage]: ...
-    def __getitem__(self, index: int | slice) -> LabelledImage | list[LabelledImage]:
-        if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"expected an index below {len(self)}, found {index}")
-        row = self._table.slice(index % len(self), 1).to_pylist()[0]
-        return LabelledImage(Path(row["path"]), row["label"], row["id"])
-
-    def __iter__(self) -> Iterator[LabelledImage]:
-        for batch in self._table.to_batches():
-            for row in batch.to_pylist():
-                yield LabelledImage(Path(row["path"]), row["label"], row["id"])
+    def _require_columns(self, names: Iterable[str]) -> None:
+        for name in names:
+            if name not in self.table.column_names:
+                raise UsageError(
+                    f"expected a column of this dataset ({', '.join(self.table.column_names)}), "
+                    f"found {name!r}; correct it."
+                )
 
 
-def escaped(name: str | os.PathLike[str]) -> str:
-    r"""Returns a file's name as text, with bytes that are no UTF-8 written as `\xe9`."""
-    return os.fsencode(name).decode("utf-8", "backslashreplace")
+def _workspace(workspace: Workspace | str | os.PathLike[str] | None) -> Workspace:
+    return workspace if isinstance(workspace, Workspace) else Workspace.locate(workspace)
 
 
 def _content_id(path: str) -> str:

@@ -70,6 +70,19 @@ def train_test_rows(
     return pictures.rows(np.concatenate([train, numbers[alone]])), pictures.rows(test)
 
 
+def folds(dataset: Dataset, seed: int) -> list[tuple[Rows, Rows]]:
+    """Returns (training rows, validation rows) pairs: those of the split val, else at random.
+
+    Copies of images of the split val are in neither part.
+    """
+    validation = np.array([split == "val" for split in dataset.table.column("split").to_pylist()])
+    if not validation.any() or validation.all():
+        return validation_folds(dataset.y, seed, dataset.ids)
+    ids = np.array(dataset.ids, str)
+    train = ~validation & ~np.isin(ids, ids[validation])
+    return [(np.flatnonzero(train), np.flatnonzero(validation))]
+
+
 def validation_folds(
     y: Rows, seed: int, ids: Sequence[str] | None = None
 ) -> list[tuple[Rows, Rows]]:

@@ -20,6 +20,7 @@ from automl.errors import SearchError, SearchInterrupted, UsageError
 from automl.plugins import plugin_manager
 from automl.tuning.checks import check_images, check_settings
 from automl.tuning.journal import Journal, Progress, Silence
+from automl.tuning.preparation import by_split, rejection_notes
 from automl.tuning.run import Run, find_run, this_process
 from automl.tuning.run_data import load_images, save_images
 from automl.tuning.scratch import remove_scratch, sweep
@@ -55,7 +56,7 @@ def search(
     """Searches for a classifier of `dataset`, exports the best and measures it.
 
     Args:
-        dataset: A dataset, or a folder of class folders.
+        dataset: A dataset, or whatever `Dataset.from_source` reads.
         test: Held-out images of your own; otherwise a stratified fifth is set aside. They are
             looked at once, at the end.
         name: Names the experiment and the model; searching again adds a run and a version.
@@ -149,7 +150,11 @@ def run_search(
     check_settings(plugin_manager(), settings)
     run_id = f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     folder = workspace.experiments / settings.name / run_id
-    images, held_out = _dataset(dataset), None if test is None else _dataset(test)
+    images, held_out = _dataset(dataset, workspace), None
+    if test is not None:
+        held_out = _dataset(test, workspace)
+    notes = rejection_notes(images.rejected)
+    images, held_out = by_split(images, held_out)
     check_images(images, held_out)
 
     def begin(journal: Journal) -> None:
@@ -168,6 +173,8 @@ def run_search(
             process=this_process(),
             settings=settings.to_record(),
         )
+        for note in notes:
+            journal.record("note", text=note)
 
     return _work(settings, images, held_out, folder, workspace, progress, begin)
 
@@ -267,8 +274,8 @@ def _final_state(error: BaseException) -> str:
     return "cancelled" if isinstance(error, (SearchInterrupted, KeyboardInterrupt)) else "failed"
 
 
-def _dataset(dataset: Dataset | str | os.PathLike[str]) -> Dataset:
-    return dataset if isinstance(dataset, Dataset) else Dataset.from_source(dataset)
+def _dataset(dataset: Dataset | str | os.PathLike[str], workspace: Workspace) -> Dataset:
+    return dataset if isinstance(dataset, Dataset) else Dataset.from_source(dataset, workspace)
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,7 +12,7 @@ import numpy as np
 from automl.cache import Cache
 from automl.data.dataset import Dataset
 from automl.data.pixels import Pixels, open_pixels
-from automl.data.splits import require_images_per_class, train_test_rows, validation_folds
+from automl.data.splits import folds, require_images_per_class, train_test_rows
 from automl.errors import DataError, ImageError
 from automl.images import probe
 
@@ -63,6 +63,27 @@ class Prepared:
         """Returns images by part and class."""
         parts = {"train": self.train, "test": self.test}
         return {name: dict(self.images.select(rows).counts) for name, rows in parts.items()}
+
+
+def by_split(dataset: Dataset, test: Dataset | None) -> tuple[Dataset, Dataset | None]:
+    """Returns training and held-out images: `test`, else those whose split is test, if any.
+
+    Images of the split test train nothing, even where `test` is given.
+    """
+    split = dataset.table.column("split").to_pylist()
+    rows = np.array([part == "test" for part in split], bool)
+    if not rows.any():
+        return dataset, test
+    held_out = dataset.select(np.flatnonzero(rows)) if test is None else test
+    return dataset.select(np.flatnonzero(~rows)), held_out
+
+
+def rejection_notes(rejected: Sequence[str], most: int = 10) -> list[str]:
+    """Returns why rows of the source were left out, a sentence a row, and how many more."""
+    notes = [f"Left out: {reason}" for reason in rejected[:most]]
+    if len(rejected) > most:
+        notes.append(f"Left out too, for such reasons: {len(rejected) - most:,} more rows.")
+    return notes
 
 
 def typical_side(dataset: Dataset) -> int:
@@ -130,7 +151,7 @@ def prepare(
         images,
         train,
         held_out,
-        validation_folds(images.y[train], seed, images.select(train).ids),
+        folds(images.select(train), seed),
         pixels.unreadable,
         notes,
         images.select(train).fingerprint,

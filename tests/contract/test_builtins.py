@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -35,7 +36,57 @@ def make_folder(place: Path) -> str:
     return str(place)
 
 
-LOCATIONS: dict[str, Callable[[Path], str]] = {"folder": make_folder}
+def make_split_folder(place: Path) -> str:
+    for split in ("train", "test"):
+        (place / split).mkdir()
+        make_folder(place / split)
+    return str(place)
+
+
+def make_table(place: Path, name: str) -> str:
+    from automl import Dataset
+
+    make_folder(place)
+    path = place / name
+    table = Dataset.from_folder(place).table.select(["path", "label"])
+    if name.endswith(".parquet"):
+        import pyarrow.parquet as pq
+
+        pq.write_table(table, path)
+        return str(path)
+    rows = table.to_pylist()
+    if name.endswith(".csv"):
+        path.write_text("path,label\n" + "".join(f"{r['path']},{r['label']}\n" for r in rows))
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return str(path)
+
+
+def make_archive(place: Path) -> str:
+    import shutil
+
+    (place / "photos").mkdir()
+    make_folder(place / "photos")
+    return shutil.make_archive(str(place / "photos"), "zip", place, "photos")
+
+
+def make_idx(place: Path) -> str:
+    (place / "train-images-idx3-ubyte").write_bytes(
+        bytes([0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 3]) + bytes(range(18))
+    )
+    (place / "train-labels-idx1-ubyte").write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]))
+    return str(place)
+
+
+LOCATIONS: dict[str, Callable[[Path], str]] = {
+    "folder": make_folder,
+    "split-folder": make_split_folder,
+    "csv": lambda place: make_table(place, "photos.csv"),
+    "jsonl": lambda place: make_table(place, "photos.jsonl"),
+    "parquet": lambda place: make_table(place, "photos.parquet"),
+    "archive": make_archive,
+    "idx": make_idx,
+}
 """For each image source, what makes a small place of its kind."""
 
 

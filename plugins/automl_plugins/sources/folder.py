@@ -25,7 +25,7 @@ class FolderSource(ImageSource):
         """Says whether `location` is a folder."""
         return Path(location).is_dir()
 
-    def read(self, location: str) -> Iterator[ImageRecord]:
+    def read(self, location: str, folder: Path) -> Iterator[ImageRecord]:
         """Yields the images, classes and files in alphabetical order.
 
         Raises:
@@ -38,15 +38,16 @@ class FolderSource(ImageSource):
                 f"expected a folder of class folders, found {found} at {root}; check the path."
             )
         empty = True
-        for folder in sorted(child for child in root.iterdir() if _is_class(child)):
-            for path in _files(folder):
+        for group in sorted(child for child in root.iterdir() if is_class(child)):
+            for path in _files(group):
                 empty = False
-                yield ImageRecord(path, folder.name)
+                yield ImageRecord(path, group.name)
         if empty:
             raise DataError(_nothing(root))
 
 
-def _is_class(path: Path) -> bool:
+def is_class(path: Path) -> bool:
+    """Says whether `path` is a folder that may be a class."""
     # A search that is begun among the class folders has its workspace beside them.
     hidden = path.name.startswith(".") or (path / MARKER).is_file()
     return path.is_dir() and not hidden

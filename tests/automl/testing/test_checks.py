@@ -305,7 +305,7 @@ class Files(ImageSource):
     def accepts(self, location):
         return True
 
-    def read(self, location):
+    def read(self, location, folder):
         if self.missing_is_error and not Path(location).is_dir():
             raise DataError("expected a folder, found none; make one.")
         for path in sorted(Path(location).glob("*")):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 
+import pyarrow as pa
 import pytest
 
 import automl
 from automl.cache import Cache
 from automl.errors import DataError
-from automl.tuning.preparation import prepare
+from automl.tuning.preparation import by_split, prepare, rejection_notes
 
 
 @pytest.fixture
@@ -57,3 +58,35 @@ def test_a_class_that_the_test_set_lacks_is_told(divide, images):
     assert prepared.notes == [
         "The test set has no image of some classes, about which its figures say nothing: 2."
     ]
+
+
+def with_splits(images, splits):
+    column = images.table.schema.get_field_index("split")
+    return automl.Dataset(images.table.set_column(column, "split", pa.array(splits, pa.string())))
+
+
+def test_the_split_test_is_held_out_and_val_validates(divide, images):
+    rows = range(len(images))
+    split = with_splits(
+        images, ["test" if i % 4 == 0 else "val" if i % 4 == 1 else None for i in rows]
+    )
+    train, held_out = by_split(split, None)
+    assert held_out.paths == images.paths[::4]
+    prepared = divide(train, held_out)
+    ((fitted, validation),) = prepared.folds
+    paths = prepared.images.select(prepared.train).paths
+    assert [paths[i] for i in validation] == images.paths[1::4]
+    assert sorted([*fitted, *validation]) == list(range(72))
+
+
+def test_the_split_test_never_trains(images):
+    split = with_splits(images, ["test", "test", *["train"] * 94])
+    train, held_out = by_split(split, images.select([5]))
+    assert train.paths == images.paths[2:]
+    assert held_out.paths == images.paths[5:6]
+    assert by_split(images, None) == (images, None)
+
+
+def test_rows_that_were_left_out_are_told():
+    assert rejection_notes(["a.", "b."]) == ["Left out: a.", "Left out: b."]
+    assert rejection_notes(["a."] * 12, 10)[-1] == "Left out too, for such reasons: 2 more rows."
