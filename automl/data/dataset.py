@@ -307,21 +307,33 @@ class Dataset:
         return Dataset(self._with("label", labels), sorted(set(new)))
 
     def split(
-        self, train_size: float = 0.66, stratify: bool = True, seed: int = 0
+        self,
+        train_size: float = 0.66,
+        stratify: bool = True,
+        seed: int = 0,
+        group: str | None = None,
     ) -> tuple[Dataset, Dataset]:
         """Splits at random into two parts, the same for the same seed.
+
+        Files of the same content are in the same part.
 
         Args:
             train_size: The first part's share, between 0 and 1.
             stratify: Whether both parts keep the classes' shares.
             seed: 0 or more.
+            group: A column; images with the same value in it are in the same part.
 
         Raises:
             DataError: If a class has too few images to be in both parts.
+            UsageError: If there is no such column.
         """
+        from automl.data.groups import group_numbers
         from automl.data.splits import train_test_rows
 
-        train, test = train_test_rows(self, train_size, stratify, seed)
+        columns = [] if group is None else [group]
+        self._require_columns(columns)
+        groups = group_numbers(self, columns)
+        train, test = train_test_rows(self, train_size, stratify, seed, groups)
         return self.select(train), self.select(test)
 
     def _with(self, name: str, values: pa.Array) -> pa.Table:

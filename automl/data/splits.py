@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from automl.data.groups import group_numbers
 from automl.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -25,12 +26,23 @@ VALIDATION_LIMIT = 10_000
 
 
 def train_test_rows(
-    dataset: Dataset, train_size: float, stratify: bool, seed: int
+    dataset: Dataset,
+    train_size: float,
+    stratify: bool,
+    seed: int,
+    groups: NDArray[np.int64] | None = None,
 ) -> tuple[Rows, Rows]:
     """Returns the row numbers of both parts, each sorted.
 
-    Copies of a picture (files of the same content) are on the same side. Stratified, both sides
-    hold every class of which there are two different pictures.
+    Images of a group are on the same side. Stratified, both sides hold every class of which
+    there are two groups.
+
+    Args:
+        dataset: Its images.
+        train_size: The first part's share of the groups, between 0 and 1.
+        stratify: Whether both parts keep the classes' shares.
+        seed: 0 or more.
+        groups: Numbers `[N]`; by default files of the same content are a group.
 
     Raises:
         UsageError: If `train_size` is not between 0 and 1.
@@ -42,7 +54,7 @@ def train_test_rows(
         raise UsageError(f"expected a train_size between 0 and 1, found {train_size}; try 0.66.")
     if stratify:
         require_images_per_class(dataset, 2)
-    pictures = _Pictures(dataset.ids)
+    pictures = _Pictures(group_numbers(dataset) if groups is None else groups)
     y = dataset.y[pictures.first]
     numbers = np.arange(len(y))
     alone = np.bincount(y)[y] < 2 if stratify and len(y) else np.zeros(len(y), bool)
@@ -70,33 +82,32 @@ def train_test_rows(
     return pictures.rows(np.concatenate([train, numbers[alone]])), pictures.rows(test)
 
 
-def folds(dataset: Dataset, seed: int) -> list[tuple[Rows, Rows]]:
+def folds(dataset: Dataset, seed: int, groups: NDArray[np.int64]) -> list[tuple[Rows, Rows]]:
     """Returns (training rows, validation rows) pairs: those of the split val, else at random.
 
-    Copies of images of the split val are in neither part.
+    What is in a group with images of the split val does not train.
     """
     validation = np.array([split == "val" for split in dataset.table.column("split").to_pylist()])
     if not validation.any() or validation.all():
-        return validation_folds(dataset.y, seed, dataset.ids)
-    ids = np.array(dataset.ids, str)
-    train = ~validation & ~np.isin(ids, ids[validation])
+        return validation_folds(dataset.y, seed, groups)
+    train = ~validation & ~np.isin(groups, groups[validation])
     return [(np.flatnonzero(train), np.flatnonzero(validation))]
 
 
 def validation_folds(
-    y: Rows, seed: int, ids: Sequence[str] | None = None
+    y: Rows, seed: int, groups: Sequence[str] | Rows | None = None
 ) -> list[tuple[Rows, Rows]]:
     """Returns (training rows, validation rows) pairs that trials are judged on.
 
     Small sets get repeated stratified folds, since a dozen images decide nothing; large ones
-    a single stratified split. Copies of a picture are on the same side.
+    a single stratified split. Images of a group are on the same side.
 
     Args:
         y: Class numbers `[N]`.
         seed: 0 or more.
-        ids: What identifies each image's content; all differ where it is not given.
+        groups: What each image belongs to, such as its id; each to itself if not given.
     """
-    pictures = _Pictures([str(row) for row in range(len(y))] if ids is None else ids)
+    pictures = _Pictures(np.arange(len(y)) if groups is None else groups)
     return [
         (pictures.rows(train), pictures.rows(validation))
         for train, validation in _folds(y[pictures.first], seed)
@@ -141,14 +152,14 @@ def _with_every_class(rows: Rows, others: Rows, y: Rows) -> tuple[Rows, Rows]:
 
 
 class _Pictures:
-    """The different pictures among images, of which some may be copies of others.
+    """The groups of images that stay together, mostly copies of one picture.
 
     Attributes:
-        first: The row of each picture's first image, ascending; its position is its number.
+        first: The row of each group's first image, ascending; its position is its number.
     """
 
-    def __init__(self, ids: Sequence[str]) -> None:
-        _, first, inverse = np.unique(np.array(ids, str), return_index=True, return_inverse=True)
+    def __init__(self, groups: Sequence[str] | Rows) -> None:
+        _, first, inverse = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
         self.first = np.sort(first)
         self._number = np.searchsorted(self.first, first[inverse])
 

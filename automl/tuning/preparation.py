@@ -11,6 +11,8 @@ import numpy as np
 
 from automl.cache import Cache
 from automl.data.dataset import Dataset
+from automl.data.groups import GROUP, group_numbers
+from automl.data.near import NearPair, near_duplicates, thumbnails
 from automl.data.pixels import Pixels, open_pixels
 from automl.data.splits import folds, require_images_per_class, train_test_rows
 from automl.errors import DataError, ImageError
@@ -23,6 +25,12 @@ if TYPE_CHECKING:
 
 HELD_OUT = 0.2
 """The share of images that is set aside where the user brings no test set."""
+
+NEAR_LIMIT = 20_000
+"""Up to so many images are compared with each other, which takes half a minute at most."""
+
+NEAR_SIDE = 24
+"""In pictures of fewer pixels there is too little to tell copies from others that look alike."""
 
 PROBED = 200
 """Headers read to learn how large the pictures are."""
@@ -138,20 +146,31 @@ def prepare(
     rows = np.flatnonzero(readable[: len(dataset)])
     kept, notes = images.select(rows), list[str]()
     require_images_per_class(kept, 2)
+    pairs = near_pairs(images, pixels)
+    copies = group_numbers(images, pairs=pairs)
+    groups = copies
+    if GROUP in images.table.column_names:
+        groups = group_numbers(images, [GROUP], pairs)
+    if pairs:
+        notes.append(
+            f"On one side of every split, since they are nearly the same picture: {len(pairs):,} "
+            f"pair{'s' if len(pairs) > 1 else ''} of images, such as "
+            f"{images.paths[pairs[0].first]} and {images.paths[pairs[0].second]}."
+        )
     if test is None:
-        first, second = train_test_rows(kept, 1 - HELD_OUT, stratify=True, seed=seed)
+        first, second = train_test_rows(kept, 1 - HELD_OUT, True, seed, groups[rows])
         train, held_out = rows[first], rows[second]
     else:
         held_out = len(dataset) + np.flatnonzero(readable[len(dataset) :])
         if len(held_out) == 0:
             raise DataError("expected a test set with readable images, found none; check --test.")
-        train = _without_copies(images, rows, held_out)
-        notes = _notes(images, len(rows) - len(train), held_out)
+        train = _without_copies(images, rows, held_out, copies)
+        notes += _notes(images, len(rows) - len(train), held_out)
     return Prepared(
         images,
         train,
         held_out,
-        folds(images.select(train), seed),
+        folds(images.select(train), seed, groups[train]),
         pixels.unreadable,
         notes,
         images.select(train).fingerprint,
@@ -159,14 +178,21 @@ def prepare(
     )
 
 
-def _without_copies(images: Dataset, rows: Rows, held_out: Rows) -> Rows:
-    """Returns those of `rows` whose files are not among the held-out ones.
+def near_pairs(images: Dataset, pixels: Pixels) -> list[NearPair]:
+    """Returns pairs of nearly the same pictures; none in sets too large to compare them."""
+    pictures = pixels.array
+    if len(images) > NEAR_LIMIT or pictures.shape[1] < NEAR_SIDE:
+        return []
+    return near_duplicates(thumbnails(pictures), images.ids)
+
+
+def _without_copies(images: Dataset, rows: Rows, held_out: Rows, copies: Rows) -> Rows:
+    """Returns those of `rows` of which the held-out ones hold no copy or near copy.
 
     Raises:
         DataError: If too few are left.
     """
-    seen = np.isin(np.array(images.select(rows).ids), np.array(images.select(held_out).ids))
-    train = rows[~seen]
+    train = rows[~np.isin(copies[rows], copies[held_out])]
     for label, count in images.select(train).counts.items():
         if count < 2:
             raise DataError(
@@ -180,7 +206,7 @@ def _notes(images: Dataset, copies: int, held_out: Rows) -> list[str]:
     notes = []
     if copies:
         notes.append(
-            f"Left out of training, since the test set holds the same files: {copies:,} "
+            f"Left out of training, since the test set holds the same pictures: {copies:,} "
             f"image{'s' if copies > 1 else ''}."
         )
     missing = [label for label, count in images.select(held_out).counts.items() if not count]

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pytest
+from PIL import Image
 
 import automl
 from automl.cache import Cache
@@ -17,9 +20,9 @@ from automl.tuning.preparation import by_split, prepare, rejection_notes
 def divide(tmp_path):
     """Returns a function that prepares training and held-out images."""
 
-    def divided(dataset, test):
+    def divided(dataset, test, side=8):
         cache = Cache(tmp_path / "cache", time.time())
-        return prepare(dataset, test, 8, 0, cache, lambda done, total: None)
+        return prepare(dataset, test, side, 0, cache, lambda done, total: None)
 
     return divided
 
@@ -43,7 +46,7 @@ def test_images_of_the_test_set_are_left_out_of_training(divide, images):
     assert sorted(held_out.ids) == sorted(test.ids)
     assert not set(prepared.images.select(prepared.train).ids) & set(held_out.ids)
     assert prepared.notes == [
-        f"Left out of training, since the test set holds the same files: {len(test)} images."
+        f"Left out of training, since the test set holds the same pictures: {len(test)} images."
     ]
 
 
@@ -90,3 +93,27 @@ def test_the_split_test_never_trains(images):
 def test_rows_that_were_left_out_are_told():
     assert rejection_notes(["a.", "b."]) == ["Left out: a.", "Left out: b."]
     assert rejection_notes(["a."] * 12, 10)[-1] == "Left out too, for such reasons: 2 more rows."
+
+
+def test_near_copies_are_on_one_side_of_every_split(divide, tmp_path):
+    chance = np.random.default_rng(0)
+    for number in range(40):
+        noise = Image.fromarray(chance.integers(0, 256, (7, 7, 3)).astype(np.uint8))
+        picture = noise.resize((80, 80), Image.Resampling.BICUBIC)
+        for name, made in (("first", picture), ("second", picture.crop((3, 2, 78, 79)))):
+            path = tmp_path / "images" / "ab"[number % 2] / f"{number}-{name}.jpg"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            made.save(path)
+    images = automl.Dataset.from_folder(tmp_path / "images")
+    prepared = divide(images, None, 32)
+    assert prepared.notes[0].startswith(
+        "On one side of every split, since they are nearly the same picture: 40 pairs of images"
+    )
+    numbers = np.array([Path(path).name.split("-")[0] for path in images.paths])
+    assert not set(numbers[prepared.train]) & set(numbers[prepared.test])
+    for fitted, validation in prepared.folds:
+        train = numbers[prepared.train]
+        assert not set(train[fitted]) & set(train[validation])
+    test = images.select(prepared.test[:1])
+    left = divide(images, test, 32)
+    assert "the same pictures: 2 images." in left.notes[1]
