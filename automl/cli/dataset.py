@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,9 +17,26 @@ MOST_REJECTED = 20
 """The most rejected rows to print; all are in dataset.json."""
 
 
-@click.group()
+_ELSEWHERE = {"check": "automl.cli.dataset_check", "clean": "automl.cli.dataset_clean"}
+"""Commands that have a file of their own."""
+
+
+class _Group(click.Group):
+    """Finds the commands of other files, which are imported when they are needed."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return [*self.commands, *_ELSEWHERE]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name in _ELSEWHERE:
+            found: click.Command = importlib.import_module(_ELSEWHERE[cmd_name]).command
+            return found
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=_Group)
 def command() -> None:
-    """Make, list and show datasets.
+    """Make, list, show, check and clean datasets.
 
     A dataset is a list of images and labels, kept in the workspace under a name, in versions that
     never change. The images stay where they are.

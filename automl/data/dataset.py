@@ -333,7 +333,9 @@ class Dataset:
         columns = [] if group is None else [group]
         self._require_columns(columns)
         groups = group_numbers(self, columns)
-        train, test = train_test_rows(self, train_size, stratify, seed, groups)
+        # Classes that a filter has left without images have nothing to split.
+        there = Dataset(self.table)
+        train, test = train_test_rows(there, train_size, stratify, seed, groups)
         return self.select(train), self.select(test)
 
     def _with(self, name: str, values: pa.Array) -> pa.Table:

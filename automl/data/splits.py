@@ -114,6 +114,26 @@ def validation_folds(
     ]
 
 
+def partition(y: Rows, seed: int, groups: Rows) -> list[tuple[Rows, Rows]]:
+    """Returns (training rows, validation rows) pairs in which each image validates once.
+
+    Args:
+        y: Class numbers `[N]`, of which two images or more belong to one class.
+        seed: 0 or more.
+        groups: Numbers `[N]`; images of a group are on the same side.
+    """
+    from sklearn.model_selection import StratifiedKFold
+
+    pictures = _Pictures(groups)
+    first = y[pictures.first]
+    count = max(2, min(FOLDS, int(np.bincount(first).max())))
+    splitter = StratifiedKFold(count, shuffle=True, random_state=seed)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The least populated class", category=UserWarning)
+        found = list(splitter.split(first, first))
+    return [(pictures.rows(train), pictures.rows(validation)) for train, validation in found]
+
+
 def _folds(y: Rows, seed: int) -> list[tuple[Rows, Rows]]:
     from sklearn.model_selection import RepeatedKFold, RepeatedStratifiedKFold, train_test_split
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import os
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 from automl.evaluation.metrics import Evaluation
 from automl.evaluation.report.data import data_section
+from automl.evaluation.report.document import document, script
 from automl.evaluation.report.headline import headline
-from automl.evaluation.report.html import Html, tag
+from automl.evaluation.report.html import tag
 from automl.evaluation.report.leaderboard import leaderboard_section
 from automl.evaluation.report.performance import performance_section
 from automl.evaluation.report.provenance import provenance_section
@@ -81,35 +79,7 @@ def render(run: RunRecord, leaderboard: Sequence[TrialRecord], evaluation: Evalu
         headline(run, leaderboard, evaluation),
         tag("nav", [tag("a", text, href=f"#{key}") for key, text in _CONTENTS], aria_label="Page"),
         tag("main", *before, viewer, *after, id="main"),
-        _script(),
+        script(),
     )
-    return f"<!DOCTYPE html>\n{tag('html', _head(run, evaluation), body, lang='en')}\n"
-
-
-def _head(run: RunRecord, evaluation: Evaluation) -> Html:
-    digest = base64.b64encode(hashlib.sha256(_asset("report.js").encode()).digest()).decode()
-    policy = (
-        "default-src 'none'; img-src data:; style-src 'unsafe-inline'; "
-        f"script-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    )
-    version = run["versions"].get("automl-vision", "")
     title = f"{run['name']}: {percent(evaluation.balanced_accuracy)} class-averaged accuracy"
-    return tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="generator", content=f"automl {version}".strip()),
-        tag("title", title),
-        tag("link", rel="icon", href="data:,"),
-        tag("style", Html(_asset("report.css"))),
-    )
-
-
-def _script() -> Html:
-    return tag("script", Html(_asset("report.js")))
-
-
-def _asset(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return document(title, run["versions"].get("automl-vision", ""), body)

@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import io
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from automl.errors import ImageError
 from automl.evaluation.metrics import Evaluation
 from automl.evaluation.report.html import Html, join, name, tag
+from automl.evaluation.report.thumbnails import common_folder, thumbnail
 from automl.evaluation.scores import Prediction
 from automl.evaluation.text import percent
 
 MOST_MISTAKES = 120
 MOST_HITS = 24
-SIDE = 160
-"""The longer side of a thumbnail, in pixels."""
-
-_QUALITY = 78
 
 
 def viewer_section(evaluation: Evaluation, room: int) -> Html:
@@ -78,9 +72,9 @@ def _fitting(cards: Iterator[Html], room: int) -> Iterator[Html]:
 
 def _cards(shown: Sequence[Prediction], labels: Sequence[str]) -> Iterator[Html]:
     places = {label: place for place, label in enumerate(labels)}
-    top = _common_folder(prediction.path for prediction in shown)
+    top = common_folder(prediction.path for prediction in shown)
     with ThreadPoolExecutor(max_workers=4) as pool:
-        pictures = pool.map(lambda prediction: _thumbnail(prediction.path), shown)
+        pictures = pool.map(lambda prediction: thumbnail(prediction.path), shown)
         for prediction, picture in zip(shown, pictures, strict=True):
             yield _card(prediction, picture, top, places)
 
@@ -132,28 +126,3 @@ def _card(
         data_true=places[prediction.true],
         data_predicted=places[prediction.predicted],
     )
-
-
-def _thumbnail(path: str | None) -> tuple[str, int, int] | None:
-    """Returns a picture as a data address with its width and height; `None` if it is gone."""
-    from PIL import Image
-
-    from automl import images
-
-    if path is None:
-        return None
-    try:
-        pixels = images.thumbnail(path, SIDE)
-    except (ImageError, OSError, ValueError):
-        return None
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "JPEG", quality=_QUALITY, optimize=True)
-    content = base64.b64encode(buffer.getvalue()).decode()
-    height, width = pixels.shape[:2]
-    return f"data:image/jpeg;base64,{content}", width, height
-
-
-def _common_folder(paths: Iterator[str | None]) -> str:
-    """Returns the folder that all paths lie in, so that the page names no more than it must."""
-    folders = [str(Path(path).parent.absolute()) for path in paths if path]
-    return str(Path(os.path.commonpath(folders))) if folders else ""
