@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from automl.audit.labels import doubted_labels
-from automl.audit.principal import principal
+from automl.audit.principal import narrowed
 from automl.data.splits import partition
 from automl.plugins import plugin_manager
 from automl.training.composition import Composition, Network
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 STRENGTH = 0.03
 """The head's regularisation; among hand signs with wrong labels, 0.03 to 0.3 did alike."""
 
-VALUES = 2_500_000
+VALUES = 1_500_000
 """Feature values that heads are fitted on; of many images, fewer principal components."""
 
-LEAST_DIMENSIONS = 64
+LEAST_DIMENSIONS = 128
 
 
 def cheapest_network(side: int) -> Composition:
@@ -89,12 +89,14 @@ def features_and_probabilities(
         return lambda done: progress(done, total)
 
     features = FrozenNetworks(composition, data, count).features().values
-    narrow = principal(features, max(LEAST_DIMENSIONS, VALUES // len(rows)))
+    narrow = narrowed(features, max(LEAST_DIMENSIONS, VALUES // len(rows)))
+    # The head standardises what is left of the features, and so shrinks it.
+    strength = STRENGTH * features.shape[1] / narrow.shape[1]
     everything = np.ones(len(rows), bool)
-    first = _out_of_fold(narrow, y, folds, classes, everything)
+    first = _out_of_fold(narrow, y, folds, classes, strength, everything)
     trusted = everything.copy()
     trusted[doubted_labels(first, y)[0]] = False
-    return features, _out_of_fold(narrow, y, folds, classes, trusted)
+    return features, _out_of_fold(narrow, y, folds, classes, strength, trusted)
 
 
 def _out_of_fold(
@@ -102,6 +104,7 @@ def _out_of_fold(
     y: Rows,
     folds: Sequence[tuple[Rows, Rows]],
     classes: int,
+    strength: float,
     trusted: NDArray[np.bool_],
 ) -> NDArray[np.float64]:
     """Returns probabilities `[N, C]` by heads fitted on the trusted images of the other folds."""
@@ -109,7 +112,7 @@ def _out_of_fold(
     logits = np.zeros((len(y), classes), np.float32)
     for train, validation in folds:
         rows = train[trusted[train]]
-        (fitted,) = fit_head(head, features[rows], y[rows], classes, [{"C": STRENGTH}], 0, Limits())
+        (fitted,) = fit_head(head, features[rows], y[rows], classes, [{"C": strength}], 0, Limits())
         logits[validation] = fitted.logits(features[validation])
     temperature, _ = fit_temperature(y, logits, len(y))
     scaled = logits.astype(np.float64) / temperature

@@ -36,8 +36,15 @@ def group_numbers(
         codes = pc.dictionary_encode(table.column(name).combine_chunks()).indices
         numbers = codes.fill_null(-1).to_numpy(zero_copy_only=False)
         rows = np.flatnonzero(numbers >= 0)
-        _, first, inverse = np.unique(numbers[rows], return_index=True, return_inverse=True)
-        edges.append(np.stack([rows, rows[first[inverse]]], axis=1))
+        first = rows[first_rows(numbers[rows])]
+        edges.append(np.stack([rows, first[numbers[rows]]], axis=1))
     start, end = np.concatenate(edges).T
     graph = coo_array((np.ones(len(start), np.int8), (start, end)), shape=(count, count))
     return connected_components(graph, directed=False)[1].astype(np.int64)  # type: ignore[no-any-return]
+
+
+def first_rows(numbers: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Returns where each of the numbers 0 to K - 1 occurs first, `[K]`."""
+    first = np.zeros(int(numbers.max(initial=-1)) + 1, np.int64)
+    first[numbers[::-1]] = np.arange(len(numbers))[::-1]
+    return first

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from automl.data.groups import group_numbers
+from automl.data.groups import first_rows, group_numbers
 from automl.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -60,7 +62,8 @@ def train_test_rows(
     alone = np.bincount(y)[y] < 2 if stratify and len(y) else np.zeros(len(y), bool)
     count, least = int(train_size * len(y)) - int(alone.sum()), 1
     if stratify:
-        least = len(np.unique(y[~alone]))  # scikit-learn wants both parts to have as many
+        # scikit-learn wants both parts to have as many.
+        least = int(np.count_nonzero(np.bincount(y[~alone])))
     splittable = int(np.sum(~alone))
     count = max(least, min(count, splittable - least))
     try:
@@ -166,7 +169,11 @@ def _with_every_class(rows: Rows, others: Rows, y: Rows) -> tuple[Rows, Rows]:
     Rounding can leave all images of a tiny class on one side, and nobody would learn how well
     it is recognised.
     """
-    missing = np.setdiff1d(y[others], y[rows])
+    classes = int(y.max(initial=-1)) + 1
+    lacking = np.bincount(y[rows], minlength=classes) == 0
+    missing = np.flatnonzero(lacking & (np.bincount(y[others], minlength=classes) > 0))
+    if not len(missing):
+        return rows, others
     moved = np.array([others[y[others] == label].min() for label in missing], dtype=rows.dtype)
     return np.concatenate([rows, moved]), np.setdiff1d(others, moved)
 
@@ -179,13 +186,16 @@ class _Pictures:
     """
 
     def __init__(self, groups: Sequence[str] | Rows) -> None:
-        _, first, inverse = np.unique(np.asarray(groups), return_index=True, return_inverse=True)
-        self.first = np.sort(first)
-        self._number = np.searchsorted(self.first, first[inverse])
+        # Numbers in the order of first occurrence; by hashing, as a million are slow to sort.
+        codes = pc.dictionary_encode(pa.array(groups)).indices
+        self._number = codes.to_numpy(zero_copy_only=False).astype(np.int64)
+        self.first = first_rows(self._number)
 
     def rows(self, numbers: Rows) -> Rows:
         """Returns the rows of all images of the pictures with these numbers, ascending."""
-        return np.flatnonzero(np.isin(self._number, numbers))
+        taken = np.zeros(len(self.first), bool)
+        taken[numbers] = True
+        return np.flatnonzero(taken[self._number])
 
 
 def require_images_per_class(dataset: Dataset, least: int) -> None:

@@ -60,7 +60,7 @@ class CsvSource(TableSource):
                     continue
                 if len(values) != len(columns):
                     yield place, f"{len(values)} values for {len(columns)} columns"
-                elif not all(map(_is_utf_8, values)):
+                elif not _is_utf_8("".join(values)):
                     yield place, "text that is no UTF-8"
                 else:
                     yield place, dict(zip(columns, values, strict=True))

@@ -137,7 +137,7 @@ def _record(
     if is_address(path):
         origin = origin or path
     else:
-        path = os.path.join(base, path)  # noqa: PTH118
+        path = path if path[0] == "/" else f"{base}/{path}"  # `os.path.join` takes 2 s a million
     return ImageRecord(path, values["label"], split, origin, values.get("name", ""), more)
 
 
