@@ -44,6 +44,8 @@ def command(
 
     place = Workspace.find(workspace)
     dataset, title, folder = _opened(images, place)
+    if not as_json:
+        click.echo(f"Looking at {len(dataset):,} images …", err=True)
     with without_chatter():
         audit = check(dataset, Cache(place.cache, time.time()), not quick)
     page, listing = write_audit(Path(save) if save else folder, title, audit, __version__)

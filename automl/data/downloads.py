@@ -50,6 +50,9 @@ def downloaded(rows: Iterable[Row], folder: Path) -> Iterator[Row]:
         for row in rows:
             if isinstance(row, ImageRecord) and is_address(row.path):
                 waiting.append(pool.submit(_fetched, client, row, folder / "downloads"))
+            elif not waiting:
+                yield row
+                continue
             else:
                 waiting.append(row)
             while waiting and (len(waiting) > _AHEAD or not isinstance(waiting[0], Future)):

@@ -81,11 +81,11 @@ def _step(moving: Floats, fixed: Floats, warp: Floats) -> tuple[Floats, Floats]:
     correlation = (a * b).sum(axis=(1, 2)) / np.sqrt(power + 1)
     dy, dx = np.gradient(seen, axis=(1, 2))
     directions = [dx, dx * _GRID, dy, dy * _GRID[:, None], seen / SIDE, np.ones_like(seen)]
-    basis = np.stack(directions, axis=1).reshape(len(seen), 6, -1)
+    basis = np.stack(directions, axis=1).reshape(len(seen), 6, SIDE * SIDE)
     normal = basis @ basis.transpose(0, 2, 1)
     damping = _DAMPING * np.trace(normal, axis1=1, axis2=2) + 1e-3
     normal += damping[:, None, None] / 6 * np.eye(6, dtype=np.float32)
-    solution = np.linalg.solve(normal, basis @ fixed.reshape(len(seen), -1, 1))[:, :, 0]
+    solution = np.linalg.solve(normal, basis @ fixed.reshape(len(seen), SIDE * SIDE, 1))[:, :, 0]
     contrast = solution[:, 4:5] / SIDE
     moved = solution[:, :4] / np.where(np.abs(contrast) > 0.2, contrast, 1) / SIDE
     shift, scale = MOST_SHIFT / 2, MOST_SCALE / 2

@@ -20,6 +20,7 @@ from automl.audit.check import Audit, check
 from automl.audit.clean import chosen, cleaned
 from automl.audit.finding import KINDS
 from automl.audit.labels import doubted_labels
+from automl.audit.principal import narrowed
 from automl.audit.report import as_object
 from automl.audit.strangers import outliers
 from automl.cache import Cache
@@ -168,6 +169,19 @@ def test_outliers_are_the_far_ones():
     assert set(rows.tolist()) == {3, 150}
     assert far[0] >= far[1] > 6
     assert len(outliers(points[:10])[0]) == 0
+
+
+def test_narrowed_features_are_as_far_apart_as_standardised_ones():
+    chance = np.random.default_rng(1)
+    features = (chance.normal(size=(80, 10)) @ chance.normal(size=(10, 60))).astype(np.float32)
+    features *= chance.uniform(0.1, 100, 60).astype(np.float32)
+    narrow = narrowed(features, 12)
+    standard = features / features.std(axis=0)
+    for first, second in ((0, 1), (5, 70), (33, 34)):
+        kept = np.linalg.norm(narrow[first] - narrow[second])
+        assert kept == pytest.approx(np.linalg.norm(standard[first] - standard[second]), rel=1e-3)
+    assert narrow.std(axis=0).min() > 0.3 * narrow.std(axis=0).max()
+    assert narrowed(features, 60) is features
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from automl import Dataset
 from automl.components import ImageRecord
 from automl.data.groups import group_numbers
 from automl.data.near import NearPair, near_duplicates, thumbnails
+from automl.data.registration import agreement
 from automl.errors import UsageError
 
 
@@ -67,6 +68,15 @@ def test_copies_are_no_pairs_and_blank_pictures_are_like_none():
     assert near_duplicates(thumbnails(made), ["a", "a", "b", "c", "d"]) == []
     assert near_duplicates(thumbnails(made[:1]), ["a"]) == []
     assert near_duplicates(thumbnails(made[:0]), []) == []
+
+
+def test_candidates_none_of_which_comes_close():
+    first, second = (np.asarray(photo(seed).resize((96, 96)), np.float32) for seed in (1, 2))
+    blend = (0.55 * first + 0.45 * second).astype(np.uint8)
+    made = np.stack([first.astype(np.uint8), blend])
+    assert near_duplicates(thumbnails(made), ["a", "b"]) == []
+    assert agreement(thumbnails(made), np.array([[0, 1]]))[0] < 0.9
+    assert len(agreement(thumbnails(made), np.zeros((0, 2), np.int64))) == 0
 
 
 def test_many_variants_of_one_picture():
