@@ -179,9 +179,10 @@ def prepare(
 
 
 def near_pairs(images: Dataset, pixels: Pixels) -> list[NearPair]:
-    """Returns pairs of nearly the same pictures; none in sets too large to compare them."""
+    """Returns pairs of nearly the same pictures; none where they are too many or too small."""
     pictures = pixels.array
-    if len(images) > NEAR_LIMIT or pictures.shape[1] < NEAR_SIDE:
+    side = min(pictures.shape[1], typical_side(images))
+    if len(images) > NEAR_LIMIT or side < NEAR_SIDE:
         return []
     return near_duplicates(thumbnails(pictures), images.ids)
 
