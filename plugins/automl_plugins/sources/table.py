@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.components import SPLITS, ImageRecord, ImageSource, Rejected
-from automl.data.downloads import downloaded, is_address
+from automl.data.web import downloaded, is_address
 from automl.errors import DataError
 
 PATH_COLUMNS = ("path", "file", "filename", "image", "url")

@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from automl import Dataset
-from automl.errors import DataError
+from automl.data.web import NETWORKS
+from automl.errors import DataError, UsageError
 
 ROWS = [
     {"path": "a.png", "label": "cat", "split": "train", "id": "first", "whose": "Ann"},
@@ -150,7 +151,8 @@ def server(tmp_path: Path) -> Iterator[str]:
         thread.join()
 
 
-def test_pictures_on_the_web_are_downloaded_once(tmp_path: Path, server: str):
+def test_pictures_on_the_web_are_downloaded_once(tmp_path: Path, server: str, monkeypatch):
+    monkeypatch.setenv(NETWORKS, "127.0.0.0/8")
     path = tmp_path / "t.csv"
     path.write_text(
         f"url,label\n{server}/a.png?size=6,cat\n{server}/missing.png,dog\nlocal.png,dog\n"
@@ -161,10 +163,21 @@ def test_pictures_on_the_web_are_downloaded_once(tmp_path: Path, server: str):
     assert first.path.is_relative_to(tmp_path / "workspace" / "sources" / "downloads")
     assert second.path == tmp_path / "local.png"
     (reason,) = dataset.rejected
-    assert reason.startswith(f"expected a picture at {server}/missing.png, found: ")
+    assert reason.startswith(f"expected a file at {server}/missing.png, found ")
     assert "404" in reason
     (tmp_path / "web" / "a.png").unlink()
     assert Dataset.from_source(path, tmp_path / "workspace").paths == dataset.paths
+
+
+def test_no_other_hosts_than_public_ones_are_asked(tmp_path: Path, server: str, monkeypatch):
+    path = tmp_path / "t.csv"
+    path.write_text(f"url,label\n{server}/a.png,cat\nlocal.png,dog\n")
+    dataset = Dataset.from_source(path, tmp_path / "workspace")
+    assert [image.label for image in dataset.images] == ["dog"]
+    assert "not public" in dataset.rejected[0]
+    monkeypatch.setenv(NETWORKS, "here")
+    with pytest.raises(UsageError, match=NETWORKS):
+        Dataset.from_source(path, tmp_path / "workspace")
 
 
 def mutated(content: bytes) -> st.SearchStrategy[bytes]:

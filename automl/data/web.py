@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,16 +11,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.components import ImageRecord, Rejected
+from automl.errors import DownloadError, UsageError
 from automl.files import replacing
 
 if TYPE_CHECKING:
-    import httpx
+    from automl.downloads.fetching import Fetcher
+
+NETWORKS = "AUTOML_FETCH_NETWORKS"
+"""Names networks that pictures may come from although they are not public, as `10.1.0.0/16`."""
 
 MAX_BYTES = 50_000_000
 """The largest picture that is downloaded."""
 
-SECONDS = 20.0
-"""How long a server may keep silent."""
+SECONDS = 60.0
+"""How long a picture may take."""
 
 _AT_A_TIME = 8
 _AHEAD = 4 * _AT_A_TIME
@@ -38,18 +43,19 @@ def is_address(path: object) -> bool:
 def downloaded(rows: Iterable[Row], folder: Path) -> Iterator[Row]:
     """Yields `rows` in their order, those at addresses with files under `folder` in their place.
 
-    A picture that cannot be had becomes a `Rejected` that names its address.
-    """
-    import httpx
+    A picture that cannot be had becomes a `Rejected` that names its address. Whoever wrote the rows
+    may be somebody else: only hosts on the internet are asked, and networks in `NETWORKS`.
 
+    Raises:
+        UsageError: If `NETWORKS` names none.
+    """
     waiting: deque[Row | Future[Row]] = deque()
-    with (
-        ThreadPoolExecutor(_AT_A_TIME) as pool,
-        httpx.Client(follow_redirects=True, timeout=SECONDS) as client,
-    ):
+    fetcher: Fetcher | None = None
+    with ThreadPoolExecutor(_AT_A_TIME) as pool:
         for row in rows:
             if isinstance(row, ImageRecord) and is_address(row.path):
-                waiting.append(pool.submit(_fetched, client, row, folder / "downloads"))
+                fetcher = fetcher or _fetcher()
+                waiting.append(pool.submit(_fetched, fetcher, row, folder / "downloads"))
             elif not waiting:
                 yield row
                 continue
@@ -65,28 +71,31 @@ def _done(row: Row | Future[Row]) -> Row:
     return row.result() if isinstance(row, Future) else row
 
 
-def _fetched(client: httpx.Client, row: ImageRecord, folder: Path) -> Row:
-    import httpx
+def _fetcher() -> Fetcher:
+    from automl.downloads.addresses import parse_networks
+    from automl.downloads.fetching import Fetcher, FetchRules
 
-    address = str(row.path)
-    name = hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    path = folder / name[:2] / name
-    if path.is_file():
-        return row._replace(path=path)
+    text = os.environ.get(NETWORKS, "")
     try:
-        with client.stream("GET", address) as answer, replacing(path) as file:
-            answer.raise_for_status()
-            size = 0
-            for piece in answer.iter_bytes():
-                size += len(piece)
-                if size > MAX_BYTES:
-                    raise httpx.HTTPError(f"more than {MAX_BYTES:,} bytes")
-                file.write(piece)
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        shown = address[:200]
-        return Rejected(
-            f"expected a picture at {shown}, found: {reason.rstrip('.')}; check the address."
-        )
+        networks = parse_networks(text)
+    except ValueError:
+        raise UsageError(
+            f"expected networks such as 10.1.0.0/16,fd00::/8 in {NETWORKS}, found {text!r}; "
+            f"correct or unset it."
+        ) from None
+    return Fetcher(FetchRules(True, networks, MAX_BYTES, SECONDS))
+
+
+def _fetched(fetcher: Fetcher, row: ImageRecord, folder: Path) -> Row:
+    address = str(row.path)
+    digest = hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+    path = folder / digest[:2] / digest
+    if not path.is_file():
+        try:
+            content = fetcher.fetch(address).content
+        except DownloadError as error:
+            return Rejected(str(error))
+        with replacing(path) as file:
+            file.write(content)
     name = row.name or address.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
     return row._replace(path=path, name=name)
