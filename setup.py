@@ -16,6 +16,7 @@ CORE = [
     "grpcio>=1.85",
     "grpcio-health-checking>=1.85",
     "h5py>=3.14",
+    "h11>=0.16",
     "httpcore>=1.0",
     "httpx>=0.28",
     "imgaug>=0.4.0",

@@ -110,11 +110,13 @@ def test_requests_that_are_in_time_are_answered_on_one_connection(port: int) -> 
             answers += connection.recv(1000)
 
 
+@pytest.mark.parametrize("method", [b"GET", b"HEAD"])
 def test_a_body_that_breaks_off_into_something_else_is_no_fault(
-    port: int, caplog: pytest.LogCaptureFixture
+    method: bytes, port: int, caplog: pytest.LogCaptureFixture
 ) -> None:
+    head = method + b" / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     with connect(port) as connection:
-        connection.sendall(b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
+        connection.sendall(head + b"zz\r\n")
         answer = b""
         while some := connection.recv(1000):
             answer += some
