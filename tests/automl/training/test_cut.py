@@ -111,7 +111,7 @@ def test_as_many_views_are_kept_as_the_cache_has_room_for(make_data):
     assert three.cache.size() <= three.cache.limit
 
 
-@pytest.mark.parametrize("policy", ["none", "flip-crop", "imgaug"])
+@pytest.mark.parametrize("policy", ["none", "flip-crop", "trivial", "imgaug"])
 def test_views_are_the_image_and_what_the_policy_makes_of_it(pixels, policy, tmp_path):
     import keras
 
