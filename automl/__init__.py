@@ -9,11 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from automl.data.augmenting import augment_dataset
     from automl.data.dataset import Dataset
     from automl.deployment import Deployment, deploy
     from automl.errors import AutomlError
     from automl.evaluation.metrics import Evaluation
     from automl.hookspecs import hookimpl
+    from automl.imgaug_numpy2 import augmenters
     from automl.registry import Model, load_model
     from automl.tuning.api import resume, search
     from automl.tuning.run import Run
@@ -27,6 +29,8 @@ _HOMES = {
     "Evaluation": "automl.evaluation.metrics",
     "Model": "automl.registry",
     "Run": "automl.tuning.run",
+    "augment_dataset": "automl.data.augmenting",
+    "augmenters": "automl.imgaug_numpy2",
     "deploy": "automl.deployment",
     "hookimpl": "automl.hookspecs",
     "load_model": "automl.registry",
@@ -42,6 +46,8 @@ __all__ = [
     "Model",
     "Run",
     "__version__",
+    "augment_dataset",
+    "augmenters",
     "deploy",
     "hookimpl",
     "load_model",

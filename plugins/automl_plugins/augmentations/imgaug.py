@@ -53,7 +53,7 @@ class Imgaug(Augmentation):
 
 
 def _pipeline(strength: float, mirror: float) -> Any:
-    from automl_plugins.augmentations.imgaug_numpy2 import augmenters
+    from automl.imgaug_numpy2 import augmenters
 
     iaa = augmenters()
     s = strength

@@ -10,9 +10,8 @@ from typing import Any
 from automl.errors import PluginError
 
 
-@functools.cache
 def augmenters() -> Any:
-    """Returns the module `imgaug.augmenters`.
+    """Returns the module `imgaug.augmenters`, which many call `iaa`.
 
     Puts back the two names that imgaug reads from NumPy and NumPy 2 dropped: `np.sctypes`
     (at import) and `np.complex` (when frequency noise is drawn). Keeps OpenCV from
@@ -21,6 +20,15 @@ def augmenters() -> Any:
     Raises:
         PluginError: If imgaug or OpenCV cannot be imported.
     """
+    module = _imported()
+    # It calls what scikit-image and imageio deprecate, which nobody who uses it can help.
+    warnings.filterwarnings("ignore", module=r"imgaug\.")
+    warnings.filterwarnings("ignore", message="`pilmode` is deprecated")
+    return module
+
+
+@functools.cache
+def _imported() -> Any:
     import numpy as np
 
     names: dict[str, Any] = {
@@ -40,7 +48,7 @@ def augmenters() -> Any:
         import cv2
 
         with warnings.catch_warnings():
-            # Its docstrings hold invalid escapes, its code calls what its peers deprecate.
+            # Its docstrings hold invalid escapes.
             warnings.simplefilter("ignore")
             module = importlib.import_module("imgaug.augmenters")
     except ImportError as error:
