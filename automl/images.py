@@ -31,17 +31,53 @@ DECODER_VERSION = 1
 MAX_PIXELS = 100_000_000
 """The most pixels (width times height) that are decoded, about 300 MB as RGB."""
 
-FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "JPEG2000", "PNG", "PPM", "TIFF", "WEBP")
+try:
+    import pi_heif
+except ImportError:  # Pillow cannot read what phones take by itself
+    OPTIONAL_FORMATS: tuple[str, ...] = ()
+else:
+    pi_heif.register_heif_opener(thumbnails=False)
+    OPTIONAL_FORMATS = ("HEIF",)
+
+FORMATS = (
+    "AVIF",
+    "BMP",
+    "GIF",
+    *OPTIONAL_FORMATS,
+    "JPEG",
+    "JPEG2000",
+    "PNG",
+    "PPM",
+    "TIFF",
+    "WEBP",
+)
 """What is recognised, by content and never by the file's name."""
 
 SUFFIXES = frozenset(
-    {".avif", ".bmp", ".gif", ".jfif", ".jp2", ".jpeg", ".jpg", ".pgm", ".png", ".ppm", ".tif"}
+    {
+        ".avif",
+        ".bmp",
+        ".gif",
+        ".heic",
+        ".heif",
+        ".jfif",
+        ".jp2",
+        ".jpeg",
+        ".jpg",
+        ".pgm",
+        ".png",
+        ".ppm",
+        ".tif",
+    }
     | {".tiff", ".webp"}
 )
 """Endings by which pictures are counted where nothing is opened."""
 
 GEOMETRY = "squash"
 """The only geometry so far: the whole picture resized to the model's height and width."""
+
+_HEIF = re.compile(rb".{4}ftyphe[iv][cmsx]", re.DOTALL)
+"""How a HEIC file begins."""
 
 _REDUCED_MARGIN = 2
 
@@ -162,6 +198,11 @@ def _open(source: bytes | str | os.PathLike[str], max_pixels: int) -> ImageFile.
             stated = re.search(r"\d+", str(error))
             pixels = f"{int(stated[0]):,} pixels" if stated else "far more"
             raise _too_large(source, pixels, max_pixels) from error
+        if not OPTIONAL_FORMATS and _HEIF.match(_beginning(opened)):
+            raise ImageError(
+                f"expected an image that can be read here, found {_name(source)} to be HEIC; "
+                f"install pi-heif, or save it as JPEG."
+            ) from error
         raise ImageError(
             f"expected an image ({', '.join(FORMATS)}), found {_name(source)} to be none of "
             f"these or cut off; replace or remove it."
@@ -171,6 +212,16 @@ def _open(source: bytes | str | os.PathLike[str], max_pixels: int) -> ImageFile.
         image.close()
         raise _too_large(source, size, max_pixels)
     return image
+
+
+def _beginning(opened: io.BytesIO | Path) -> bytes:
+    if isinstance(opened, io.BytesIO):
+        return opened.getvalue()[:12]
+    try:
+        with opened.open("rb") as file:
+            return file.read(12)
+    except OSError:
+        return b""
 
 
 def _too_large(source: bytes | str | os.PathLike[str], size: str, max_pixels: int) -> ImageError:

@@ -17,7 +17,7 @@ import numpy as np
 from automl.cache import Cache
 from automl.errors import ImageError
 from automl.hardware import cores
-from automl.images import DECODER_VERSION, GEOMETRY, decode
+from automl.images import DECODER_VERSION, GEOMETRY, OPTIONAL_FORMATS, decode
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -95,7 +95,9 @@ def open_pixels(
 
 
 def _key(dataset: Dataset, side: int) -> str:
-    digest = hashlib.sha256(f"{DECODER_VERSION} {GEOMETRY} {side}\n".encode())
+    # With what reads more formats, images that were unreadable before have to be tried again.
+    decoder = " ".join([str(DECODER_VERSION), GEOMETRY, str(side), *OPTIONAL_FORMATS])
+    digest = hashlib.sha256(f"{decoder}\n".encode())
     for identity in dataset.ids:
         digest.update(identity.encode())
     return digest.hexdigest()[:32]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import importlib.util
 import io
 import struct
 import tracemalloc
@@ -13,6 +15,19 @@ from PIL import Image
 
 from automl import images
 from automl.errors import ImageError
+
+HEIC = (
+    "AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAXxtZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAA"
+    "AAAAAAAAAAAAACJpbG9jAAAAAERAAAEAAQAAAAABoAABAAAAAAAAAH8AAAAjaWluZgAAAAAAAQAAABVpbmZlAgAA"
+    "AAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/GlwcnAAAADcaXBjbwAAAHVodmNDAQNwAAAAkAAAAAAAHvAA/P34"
+    "+AAADwNgAAEAGEABDAH//wNwAAADAJAAAAMAAAMAHroCQGEAAQApQgEBA3AAAAMAkAAAAwAAAwAeoCCBBZbqrprm"
+    "4CGgwIAAAAyAAAADAIRiAAEABkQBwXPBiQAAABNjb2xybmNseAABAA0ABoAAAAAUaXNwZQAAAAAAAABAAAAAQAAA"
+    "AChjbGFwAAAAEAAAAAEAAAAIAAAAAf///9AAAAAC////yAAAAAIAAAAQcGl4aQAAAAADCAgIAAAAGGlwbWEAAAAA"
+    "AAAAAQABBYECAwWEAAAAh21kYXQAAAB7KAGvBjIa0t2AXUCj2+Jo//+eB9D5S5/m/BO998cf//uxUuvN99YNTl5L"
+    "5Kr9SyZ8QH+//SlD9HL/0GPm363OivsCIKTR/AiKAl0trdERERZXNGfORNJYZsRHKL1TXE4IIMqwaBwuUMtQnxM3"
+    "xphBWEQ7G/ISM74ofMCo"
+)
+"""16×8 pixels, red on the left and blue on the right, in Base64."""
 
 
 def encoded(width, height, orientation=1, format_="JPEG"):
@@ -86,6 +101,21 @@ class TestDecode:
         data = saved(gradient().convert(mode), format_, quality=95)
         difference = images.decode(data).astype(int) - np.asarray(gradient())
         assert np.abs(difference).mean() < 3
+
+    def test_heic_is_read_or_what_reads_it_is_named(self):
+        data = base64.b64decode(HEIC)
+        if importlib.util.find_spec("pi_heif") is None:
+            with pytest.raises(ImageError, match="to be HEIC; install pi-heif"):
+                images.decode(data)
+            return
+        pixels = images.decode(data).astype(int)
+        assert images.probe(data).format == "HEIF"
+        assert np.abs(pixels[:, :6] - (200, 30, 30)).mean() < 8
+        assert np.abs(pixels[:, 10:] - (30, 30, 200)).mean() < 8
+        with pytest.raises(ImageError, match="at most 100 pixels"):
+            images.decode(data, max_pixels=100)
+        with pytest.raises(ImageError, match="cut off"):
+            images.decode(data[:300])
 
     def test_a_file_and_its_bytes_are_the_same(self, tmp_path):
         data = saved(gradient(), "PNG")

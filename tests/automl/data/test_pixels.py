@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import resource
+import signal
+import subprocess
+import sys
+import threading
 import time
 
 import numpy as np
@@ -120,6 +124,46 @@ def test_an_interrupted_write_leaves_nothing(dataset, cache):
         open_pixels(dataset, SIDE, cache, interrupt)
     assert list(cache.pixels.iterdir()) == []
     assert open_pixels(dataset, SIDE, cache).array.shape[0] == 10
+
+
+KILLED = """
+import os, signal, sys, time
+from pathlib import Path
+from automl.cache import Cache
+from automl.data.dataset import Dataset
+from automl.data.pixels import open_pixels
+
+def die(done):
+    if done == 5:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+open_pixels(Dataset.from_folder(sys.argv[1]), 6, Cache(Path(sys.argv[2]), time.time()), die)
+"""
+
+
+def test_a_killed_write_is_begun_again(dataset, cache, tmp_path):
+    done = subprocess.run(
+        [sys.executable, "-c", KILLED, tmp_path / "images", cache.root], check=False
+    )
+    assert done.returncode == -signal.SIGKILL
+    assert list(cache.pixels.glob("[!.]*")) == []
+    progress = Progress()
+    pixels = open_pixels(dataset, SIDE, cache, progress)
+    assert progress.done == list(range(1, 11))
+    np.testing.assert_array_equal(pixels.array[0], decode(dataset.paths[0], (SIDE, SIDE)))
+
+
+def test_several_threads_decode(dataset, cache, monkeypatch):
+    """Two have to be at work at the same time, or the barrier breaks."""
+    monkeypatch.setattr("automl.data.pixels.cores", lambda: 2)
+    barrier = threading.Barrier(2, timeout=20)
+
+    def meet(*arguments):
+        barrier.wait()
+        return decode(*arguments)
+
+    monkeypatch.setattr("automl.data.pixels.decode", meet)
+    assert list(open_pixels(dataset, SIDE, cache).unreadable) == [2]
 
 
 def test_a_file_that_cannot_be_written_leaves_nothing(dataset, cache):
