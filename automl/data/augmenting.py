@@ -15,6 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from automl.data.dataset import Dataset
+from automl.data.groups import GROUP
 from automl.errors import ImageError, UsageError
 from automl.files import replacing
 from automl.hardware import cores
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
     Image = NDArray[np.uint8]
 
-GROUP, PARENT = "group", "parent"
+PARENT = "parent"
+"""The column of a copy's image's id."""
 
 _AT_ONCE = 256
 """Copies under way together: enough to keep all cores busy."""
@@ -181,7 +183,7 @@ def _with_copies(dataset: Dataset, made: Sequence[tuple[int, str, str]]) -> Data
     copies = _with_column(copies, PARENT, copies.column("id").to_pylist())
     copies = _with_column(copies, "id", [identity for _, identity, _ in made])
     copies = _with_column(copies, "path", [path for _, _, path in made])
-    return Dataset(pa.concat_tables([table, copies]), dataset.labels)
+    return Dataset(pa.concat_tables([table, copies]), dataset.labels, dataset.rejected)
 
 
 def _with_column(table: pa.Table, name: str, values: Sequence[str | None]) -> pa.Table:

@@ -65,6 +65,15 @@ def test_copies_know_their_parent_and_are_of_its_group(dataset, iaa, tmp_path):
     assert [row["group"] for row in rows(found)] == groups * 2
 
 
+def test_no_split_parts_a_copy_from_its_parent(dataset, iaa, tmp_path):
+    found = automl.augment_dataset(dataset, [iaa.Fliplr(1.0), iaa.Flipud(1.0)], tmp_path / "copies")
+    parts = found.split(0.5, seed=1, group="group")
+    families = [{row["group"] for row in rows(part)} for part in parts]
+    assert not families[0] & families[1]
+    assert [len(part) for part in parts] == [3 * len(family) for family in families]
+    assert found.merge(dataset).table.num_rows == 24
+
+
 def test_only_training_images_are_copied(dataset, iaa, tmp_path):
     dataset = with_column(dataset, "split", ["train", "val", "test", None, "", "train"])
     found = automl.augment_dataset(dataset, [iaa.Fliplr(1.0)], tmp_path / "copies")
