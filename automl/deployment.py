@@ -160,12 +160,16 @@ class Deployment:
             ScoringError: If the service does not answer or refuses.
             DeploymentError: If it is not up yet.
         """
-        from automl.client import ScoringClient
+        from automl.client import score_endpoint
 
-        with ScoringClient(self.ready_url(), self.key) as client:
-            return client.score(
-                images, top_k, add_softmax=add_softmax, image_resize_dims=image_resize_dims
-            )
+        return score_endpoint(
+            self.ready_url(),
+            self.key,
+            images,
+            top_k,
+            add_softmax=add_softmax,
+            image_resize_dims=image_resize_dims,
+        )
 
     def ready_url(self) -> str:
         """Returns `url`.

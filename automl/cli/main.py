@@ -20,6 +20,7 @@ COMMANDS = {
     "models": ("automl.cli.models", "List exported models."),
     "deploy": ("automl.cli.deploy", "Serve a model behind a scoring gateway."),
     "score": ("automl.cli.score", "Score images on a deployment."),
+    "loadtest": ("automl.cli.loadtest", "Measure how many images a deployment scores."),
     "deployments": ("automl.cli.deployments", "List and delete deployments."),
     "plugins": ("automl.cli.plugins", "List what is installed."),
     "doctor": ("automl.cli.doctor", "Check this machine: versions, devices, weights."),

@@ -29,6 +29,29 @@ def json_option(function: F) -> F:
     )(function)
 
 
+def service(deployment: str, key: str | None, workspace: str | None) -> tuple[str, str]:
+    """Returns the address and the key of a deployment's name, or of a gateway's address.
+
+    Raises:
+        UsageError: If it is an address and there is no key.
+        NotFoundError: If there is no such deployment.
+        DeploymentError: If it is not up yet.
+    """
+    from automl.errors import UsageError
+    from automl.payload import is_url
+
+    if is_url(deployment):
+        if not key:
+            raise UsageError(
+                f"expected the key of {deployment}, found none; add --key KEY or set AUTOML_KEY."
+            )
+        return deployment, key
+    from automl.deployment import get_deployment
+
+    record = get_deployment(deployment, workspace)
+    return record.ready_url(), key or record.key
+
+
 def print_json(content: Any) -> None:
     """Prints one JSON object on standard output."""
     click.echo(json.dumps(content, ensure_ascii=False))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from automl.cli.options import json_option, print_json, print_table, workspace_option
+from automl.cli.options import json_option, print_json, print_table, service, workspace_option
 
 if TYPE_CHECKING:
     from automl.client import ScoredImage
@@ -44,20 +44,8 @@ def command(
     then.
     """
     from automl.client import ScoringClient
-    from automl.errors import UsageError
-    from automl.payload import is_url
 
-    if is_url(deployment):
-        if not key:
-            raise UsageError(
-                f"expected the key of {deployment}, found none; add --key KEY or set AUTOML_KEY."
-            )
-        url = deployment
-    else:
-        from automl.deployment import get_deployment
-
-        record = get_deployment(deployment, workspace)
-        url, key = record.ready_url(), key or record.key
+    url, key = service(deployment, key, workspace)
     with ScoringClient(url, key) as client:
         results = client.score(images, top_k)
     if as_json:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
@@ -125,6 +126,8 @@ def test_score_goes_on_after_a_bad_image_and_exits_with_1(
         (["deploy", "colours", "--port", "0"], 2, "0 is not in the range"),
         (["deploy", "colours", "--version", "7"], 1, "(1), found 7"),
         (["deploy", "colours", "--target", "moon"], 2, "found 'moon'"),
+        (["loadtest", "nothing", "x.png", "--slo", "p95"], 2, "objective such as p95<50ms"),
+        (["loadtest", "http://127.0.0.1:9", "x.png"], 2, "expected the key of http://127.0.0.1:9"),
         (["deployments", "delete", "nothing"], 1, "expected the name of a deployment"),
     ],
 )
@@ -155,6 +158,29 @@ def test_deployments_list(home: Path, deployed: Deployment) -> None:
     assert deployed.key not in done.stdout
     table = automl("deployments", "list", "--workspace", home).stdout
     assert table.splitlines()[1].split()[:3] == ["colours", "ready", "colours"]
+
+
+@pytest.mark.skipif(
+    importlib.util.find_spec("locust") is None,
+    reason="Locust is not installed: pip install -e '.[loadtest]'",
+)
+def test_loadtest(
+    home: Path, deployed: Deployment, colour_images: dict[str, Path], tmp_path: Path
+) -> None:
+    image, chart = colour_images["rot"], tmp_path / "chart.png"
+    asked = ["loadtest", "colours", image, "--workspace", home, "--concurrency", "2"]
+    asked += ["--duration", "0.5s", "--slo", "p99<100s", "--chart", chart]
+    done = automl(*asked, "--slo", "rps>1000000", "--json")
+    assert done.returncode == 1, done.stderr
+    result = json.loads(done.stdout)
+    assert {"requests", "requests_per_second", "p50_ms", "p95_ms", "p99_ms"} <= result.keys()
+    assert result["errors"] == {}
+    assert [objective["met"] for objective in result["slo"]] == [True, False]
+    assert chart.read_bytes().startswith(b"\x89PNG")
+    done = automl(*asked)
+    assert done.returncode == 0, done.stderr
+    assert "requests/s scored with 2 at a time" in done.stdout
+    assert "p99<100s: met" in done.stdout
 
 
 @pytest.mark.slow

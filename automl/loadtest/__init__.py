@@ -1,0 +1,11 @@
+"""How many pictures a scoring service answers, and how quickly.
+
+The requests are made by Locust, which replaces Python's sockets by gevent's: it runs in a process
+of its own (`generator`), which is the only module that imports it.
+"""
+
+from automl.loadtest.objective import Objective
+from automl.loadtest.result import Answer, LoadTest
+from automl.loadtest.run import load_test
+
+__all__ = ["Answer", "LoadTest", "Objective", "load_test"]
