@@ -78,7 +78,9 @@ def deploy(
     try:
         deployment._reserve()
         service = component.deploy(deployment._request(opened, options))
-        ready = dataclasses.replace(deployment, url=service.url, state=service.state)
+        ready = dataclasses.replace(
+            deployment, url=service.url, state=service.state, seconds=service.seconds
+        )
         ready._update()
     except BaseException:
         deployment.delete()
@@ -133,6 +135,7 @@ class Deployment:
         target: Where it is deployed.
         created: When, ISO 8601 in UTC.
         folder: The workspace's folder of deployments.
+        seconds: How long its parts took to come up, and `ready` for all of it.
     """
 
     name: str
@@ -145,6 +148,7 @@ class Deployment:
     folder: Path = field(repr=False)
     state: Mapping[str, Any] = field(repr=False)
     owner: Mapping[str, Any] = field(repr=False)
+    seconds: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     def score(
         self,
@@ -201,6 +205,13 @@ class Deployment:
             current._target.delete(current.state)
             # Not while there is more to take down: a deploy may have gone on meanwhile.
             current._erase_unchanged()
+
+    def logs(self) -> dict[str, list[str]]:
+        """Returns the lines of its logs by their names, such as `gateway`."""
+        return {
+            path.stem: path.read_text(encoding="utf-8", errors="replace").splitlines()
+            for path in sorted(self.directory.glob("*.log"))
+        }
 
     @property
     def directory(self) -> Path:

@@ -76,6 +76,7 @@ def command(
                 "model": deployment.model,
                 "version": deployment.version,
                 "target": deployment.target,
+                "seconds": deployment.seconds,
             }
         )
     else:
@@ -84,6 +85,9 @@ def command(
 
 def _print(deployment: Deployment, workspace: str | None) -> None:
     where = f" --workspace {shlex.quote(workspace)}" if workspace else ""
+    parts = [f"{name} {took:.1f} s" for name, took in deployment.seconds.items()]
+    if parts:
+        click.echo(", ".join(parts), err=True)
     click.echo(
         f"{deployment.name} is ready: {deployment.model}, version {deployment.version}\n"
         f"  url  {deployment.url}\n"

@@ -18,7 +18,7 @@ _FIELDS = ("name", "status", "model", "version", "target", "url", "created")
 
 @click.group()
 def command() -> None:
-    """List and delete deployments."""
+    """List deployments, look into them, and delete them."""
 
 
 @command.command("list")
@@ -47,6 +47,56 @@ def list_(workspace: str | None, as_json: bool) -> None:
             [name.upper() for name in _FIELDS],
             [[str(row[name]) or "-" for name in _FIELDS] for row in rows],
         )
+
+
+@command.command()
+@click.argument("name")
+@workspace_option
+@json_option
+@click.pass_context
+def status(context: click.Context, name: str, workspace: str | None, as_json: bool) -> None:
+    """Tell the state of one deployment.
+
+    The exit code is 0 if it is ready and 1 otherwise.
+    """
+    from automl.deployment import get_deployment
+
+    row = _row(get_deployment(name, workspace))
+    if as_json:
+        print_json(row)
+    else:
+        click.echo(row["status"])
+    if row["status"] != "ready":
+        context.exit(1)
+
+
+@command.command()
+@click.argument("name")
+@click.option(
+    "--lines",
+    type=click.IntRange(min=1),
+    default=20,
+    show_default=True,
+    metavar="N",
+    help="How many of each log's last lines.",
+)
+@workspace_option
+@json_option
+def logs(name: str, lines: int, workspace: str | None, as_json: bool) -> None:
+    """Show the ends of a deployment's logs.
+
+    Whole, they are files in `deployments/NAME` in the workspace.
+    """
+    from automl.deployment import get_deployment
+
+    ends = {log: said[-lines:] for log, said in get_deployment(name, workspace).logs().items()}
+    if as_json:
+        print_json({"logs": ends})
+        return
+    for log, said in ends.items():
+        click.echo(f"== {log}")
+        for line in said:
+            click.echo(line)
 
 
 @command.command()

@@ -46,10 +46,12 @@ class DeployedService:
     Attributes:
         url: The scoring gateway's base address.
         state: What the target needs to find the service again; JSON values only.
+        seconds: How long its parts took to come up, by their names, and `ready` for all of it.
     """
 
     url: str
     state: Mapping[str, Any]
+    seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 class Target(abc.ABC):

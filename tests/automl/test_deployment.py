@@ -80,14 +80,16 @@ def test_it_is_found_listed_and_ready(deployed: Deployment) -> None:
         get_deployment("../deployments/colours", workspace)
 
 
-def test_both_servers_are_in_sessions_of_their_own(deployed: Deployment) -> None:
-    servers = running(deployed.directory)
-    assert len(servers) == 2
-    for server in servers:
-        assert server.terminal() is None
-        addresses = [c.laddr.ip for c in server.net_connections() if c.status == "LISTEN"]
-        assert addresses
-        assert set(addresses) <= {"127.0.0.1", "::ffff:127.0.0.1"}
+def test_its_processes_are_in_sessions_of_their_own(deployed: Deployment) -> None:
+    """The supervisor listens to nobody, the servers to this machine."""
+    processes = running(deployed.directory)
+    assert [process.terminal() for process in processes] == [None] * 3
+    listening = [
+        {c.laddr.ip for c in process.net_connections() if c.status == "LISTEN"}
+        for process in processes
+    ]
+    assert sorted(map(bool, listening)) == [False, True, True]
+    assert set().union(*listening) <= {"127.0.0.1", "::ffff:127.0.0.1"}
 
 
 def test_a_taken_name_is_refused_and_the_service_goes_on(
@@ -171,12 +173,14 @@ def test_what_a_killed_writer_left_goes_with_its_deployment(
 def test_from_up_to_down(
     workspace: Workspace, colour_model: Model, colour_images: dict[str, Path]
 ) -> None:
-    """Deploys a copied folder, kills one server after the other, deletes."""
+    """Deploys a copied folder, kills one process after the other, deletes."""
     copy = colour_model.export(workspace.root / "copy")
     deployment = deploy(copy, name="down", workspace=workspace)
     assert deployment == get_deployment("down", workspace)
     assert deployment.score(colour_images["rot"])[0]["label"] == "rot"
+    assert set(deployment.logs()) == {"gateway", "model-server", "supervisor"}
     servers = {p["role"]: psutil.Process(p["pid"]) for p in deployment.state["processes"]}
+    psutil.Process(deployment.state["supervisor"]["pid"]).kill()
     servers["model server"].kill()
     wait_for(deployment, "degraded")
     with pytest.raises(AutomlError):

@@ -1,6 +1,7 @@
 """Deploys on this machine: a model server and a gateway as processes of their own.
 
-Both listen on the loopback address only, and go on when the shell that started them closes.
+Both listen on the loopback address only, and go on when the shell that started them closes. A
+third process, the supervisor, starts them again where they end.
 """
 
 from __future__ import annotations
@@ -8,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -22,7 +24,7 @@ from typing import Any
 from automl.components import DeployedService, DeployRequest, Target
 from automl.errors import DeploymentError, UsageError
 from automl.files import write_json
-from automl_plugins.targets.processes import Detached, stop
+from automl_plugins.targets.processes import ENVIRONMENT, Detached, stop
 
 HOST = "127.0.0.1"
 OPTIONS = ("port", "timeout")
@@ -50,30 +52,37 @@ class LocalTarget(Target):
         port = _gateway_port(request.options.get("port"))
         timeout = float(request.options.get("timeout") or _TIMEOUT)
         url = f"http://{HOST}:{port}"
-        processes = [
-            Detached(role, None, tuple(command), str(_log(request, role)))
-            for role, command in _commands(request, port)
-        ]
+        began = time.monotonic()
+        servers = [_planned(request, role, command) for role, command in _commands(request, port)]
+        supervisor = _planned(request, "supervisor", _supervisor_command(request))
 
         def state() -> dict[str, Any]:
-            return {"url": url, "processes": [process.to_state() for process in processes]}
+            return {
+                "url": url,
+                "supervisor": supervisor.to_state(),
+                "processes": [server.to_state() for server in servers],
+            }
 
         try:
             # Before they start, so that one whose id was never noted is found by its command.
             request.remember(state())
             # Together: the gateway is not ready before the model server, which takes longer.
-            processes[:] = [process.start({"PYTHONUNBUFFERED": "1"}) for process in processes]
+            servers[:] = [server.start(ENVIRONMENT) for server in servers]
             request.remember(state())
-            _wait_until_ready(url, processes, timeout)
+            _wait_until_ready(url, servers, timeout)
+            # Not before: what does not come up at first is an error to tell, not to repeat.
+            write_json(_plan(request), state()["processes"], mode=0o600)
+            supervisor = supervisor.start(ENVIRONMENT)
         except BaseException:
-            stop(processes, grace=0)
+            _take_down(supervisor, servers, grace=0)
             raise
-        return DeployedService(url, state())
+        seconds = {"ready": round(time.monotonic() - began, 3)}
+        return DeployedService(url, state(), {**_start_seconds(servers), **seconds})
 
     def status(self, state: Mapping[str, Any]) -> str:
         """Looks at the processes first, since a port may be anyone's."""
-        processes = _processes(state)
-        found = [process.find() for process in processes]
+        supervisor, servers = _parts(state)
+        found = [part.find() for part in (*servers, supervisor) if part is not None]
         alive = [process for process in found if process is not None]
         if not alive:
             return "stopped"
@@ -86,7 +95,37 @@ class LocalTarget(Target):
 
     def delete(self, state: Mapping[str, Any]) -> None:
         """Ends the gateway, which finishes what it is answering, and then the model server."""
-        stop(list(reversed(_processes(state))), grace=_GRACE)
+        _take_down(*_parts(state), grace=_GRACE)
+
+
+def _take_down(supervisor: Detached | None, servers: Sequence[Detached], grace: float) -> None:
+    """Ends the supervisor, which would start the servers again, and then the last one first."""
+    if supervisor is not None:
+        # What it started again is its child, and ends as the others do.
+        stop([supervisor], grace=min(grace, 2.0), children=False)
+    stop(list(reversed(servers)), grace)
+
+
+def _planned(request: DeployRequest, role: str, command: Sequence[str]) -> Detached:
+    return Detached(role, None, tuple(command), str(_log(request, role)))
+
+
+def _plan(request: DeployRequest) -> Path:
+    return request.directory / "servers.json"
+
+
+def _supervisor_command(request: DeployRequest) -> list[str]:
+    return [sys.executable, "-m", "automl_plugins.targets.supervisor", str(_plan(request))]
+
+
+def _start_seconds(servers: Sequence[Detached]) -> dict[str, float]:
+    """Returns the seconds that each server says it took, in the line that says it is ready."""
+    seconds = {}
+    for server in servers:
+        for line in Path(server.log).read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith('{"event": "ready"'):
+                seconds[server.role] = float(json.loads(line)["seconds"])
+    return seconds
 
 
 def _commands(request: DeployRequest, port: int) -> list[tuple[str, list[str]]]:
@@ -225,5 +264,8 @@ def _is_ready(url: str) -> bool:
         return False
 
 
-def _processes(state: Mapping[str, Any]) -> list[Detached]:
-    return [Detached.from_state(process) for process in state.get("processes", ())]
+def _parts(state: Mapping[str, Any]) -> tuple[Detached | None, list[Detached]]:
+    """Returns the supervisor and the servers that a state names, none where it names none."""
+    supervisor = state.get("supervisor")
+    servers = [Detached.from_state(process) for process in state.get("processes", ())]
+    return Detached.from_state(supervisor) if supervisor else None, servers

@@ -17,6 +17,9 @@ from typing import Any
 
 import psutil
 
+ENVIRONMENT: Mapping[str, str] = {"PYTHONUNBUFFERED": "1"}
+"""The variables that servers get beside those of who starts them."""
+
 
 @dataclass(frozen=True)
 class Detached:
@@ -74,20 +77,20 @@ class Detached:
     def find(self) -> psutil.Process | None:
         """Returns the process, or `None` if it has ended, whoever has its id by now.
 
-        One that may have been started by who did not live to note its id is looked for among all.
+        One that was started again, or by who did not live to note its id, is looked for among all.
         """
-        if self.pid is None:
-            return next(filter(self._is_ours, psutil.process_iter()), None)
-        with contextlib.suppress(psutil.Error):
-            process = psutil.Process(self.pid)
-            if not _has_ended(process) and self._is_ours(process):
-                return process
-        return None
+        if self.pid is not None:
+            with contextlib.suppress(psutil.Error):
+                process = psutil.Process(self.pid)
+                if not _has_ended(process) and self._is_ours(process):
+                    return process
+        return next(filter(self._is_ours, psutil.process_iter()), None)
 
     def _is_ours(self, process: psutil.Process) -> bool:
         with contextlib.suppress(psutil.Error):
             # A script's own line is preceded by its interpreter.
-            return tuple(process.cmdline()[-len(self.command) :]) == self.command
+            called = tuple(process.cmdline()[-len(self.command) :])
+            return called == self.command and not _has_ended(process)
         return False
 
     def last_line(self) -> str:
@@ -100,18 +103,19 @@ class Detached:
         return lines[-1] if lines else ""
 
 
-def stop(processes: Sequence[Detached], grace: float) -> None:
+def stop(processes: Sequence[Detached], grace: float, children: bool = True) -> None:
     """Ends processes and their children, one after the other.
 
     Args:
         processes: In the order in which to end them.
         grace: Seconds that each has between being asked and being made; 0 does not ask.
+        children: Whether their children end with them.
     """
     for detached in processes:
         found = detached.find()
         if found is None:
             continue
-        family = [found, *_children(found)]
+        family = [found, *_children(found)] if children else [found]
         if grace > 0:
             _signal(family[:1], signal.SIGTERM)
             _wait(family[:1], grace)

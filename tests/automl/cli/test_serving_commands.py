@@ -73,7 +73,9 @@ def test_deploy_prints_one_object_and_imports_no_framework(
         "model": "colours",
         "version": 1,
         "target": "local",
+        "seconds": deployed.seconds,
     }
+    assert deployed.seconds.keys() == {"model server", "gateway", "ready"}
     imported = set(deploy_command.stderr.splitlines()[-1].split())
     assert "automl.deployment" in imported
     assert not FRAMEWORKS & imported
@@ -158,6 +160,20 @@ def test_deployments_list(home: Path, deployed: Deployment) -> None:
     assert deployed.key not in done.stdout
     table = automl("deployments", "list", "--workspace", home).stdout
     assert table.splitlines()[1].split()[:3] == ["colours", "ready", "colours"]
+
+
+def test_deployments_status_and_logs(home: Path, deployed: Deployment) -> None:
+    done = automl("deployments", "status", "colours", "--workspace", home)
+    assert (done.returncode, done.stdout) == (0, "ready\n")
+    done = automl("deployments", "status", "colours", "--workspace", home, "--json")
+    assert json.loads(done.stdout)["url"] == deployed.url
+    done = automl("deployments", "logs", "colours", "--workspace", home, "--json")
+    logs = json.loads(done.stdout)["logs"]
+    assert logs.keys() == {"gateway", "model-server", "supervisor"}
+    assert len(logs["gateway"]) <= 20
+    done = automl("deployments", "logs", "colours", "--lines", "1", "--workspace", home)
+    assert done.stdout.splitlines()[0] == "== gateway"
+    assert done.stdout.splitlines()[2] == "== model-server"
 
 
 @pytest.mark.skipif(

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import socket
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,69 @@ def test_nothing_is_left_when_the_deploy_is_interrupted(request_: DeployRequest)
     with pytest.raises(KeyboardInterrupt):
         LocalTarget().deploy(dataclasses.replace(request_, remember=interrupt))
     assert running(request_.directory) == []
+
+
+def test_what_ends_is_started_again(request_: DeployRequest) -> None:
+    """Kills one server, then the other, then the supervisor: what it started again ends as well."""
+    target = LocalTarget()
+    service = target.deploy(request_)
+    try:
+        assert target.status(service.state) == "ready"
+        assert set(service.seconds) == {"model server", "gateway", "ready"}
+        for role in ("model-server", "gateway"):
+            (server,) = [p for p in running(request_.directory) if f"automl-{role}" in name(p)]
+            server.kill()
+            wait_for(lambda: target.status(service.state) != "ready")
+            wait_for(lambda: target.status(service.state) == "ready")
+        assert len(running(request_.directory)) == 3
+        said = (request_.directory / "supervisor.log").read_text().splitlines()
+        assert [line.split(" the ")[1] for line in said] == [
+            "model server had ended; started it again",
+            "gateway had ended; started it again",
+        ]
+        psutil.Process(service.state["supervisor"]["pid"]).kill()
+        wait_for(lambda: target.status(service.state) == "degraded")
+    finally:
+        target.delete(service.state)
+    assert target.status(service.state) == "stopped"
+    assert running(request_.directory) == []
+
+
+def name(process: psutil.Process) -> str:
+    return " ".join(process.cmdline()[:2])
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.slow
+def test_deploying_and_deleting_leaves_nothing(request_: DeployRequest, tmp_path: Path) -> None:
+    target = LocalTarget()
+    for cycle in range(5):
+        folder = tmp_path / str(cycle)
+        folder.mkdir()
+        service = target.deploy(dataclasses.replace(request_, directory=folder))
+        ports = listening(folder)
+        assert len(ports) == 3  # HTTP; gRPC and REST
+        target.delete(service.state)
+        assert running(folder) == []
+        for port in ports:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
+
+
+def listening(folder: Path) -> set[int]:
+    return {
+        connection.laddr.port
+        for process in running(folder)
+        for connection in process.net_connections()
+        if connection.status == psutil.CONN_LISTEN
+    }
 
 
 def test_a_state_that_names_nothing_is_stopped() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import os
 import subprocess
 import sys
@@ -58,6 +57,20 @@ def test_a_process_whose_id_was_not_noted_is_found_and_stopped(tmp_path: Path) -
     assert planned.find() is None
 
 
+def test_a_process_that_another_one_started_again_is_found(tmp_path: Path) -> None:
+    script = f"import time; time.sleep(60)  # {tmp_path}"
+    first = start(tmp_path / "log", script)
+    assert first.pid is not None
+    psutil.Process(first.pid).kill()
+    second = start(tmp_path / "log", script)
+    for _ in range(500):
+        if first.find() == psutil.Process(second.pid):
+            break
+        time.sleep(0.02)
+    stop([first], grace=5)
+    assert second.find() is None
+
+
 def test_a_process_that_ended_by_itself_is_not_found_and_has_a_last_line(tmp_path: Path) -> None:
     process = start(tmp_path / "log", "print('so far'); print('no further'); print()")
     assert said(process) == "no further"
@@ -79,7 +92,8 @@ def test_it_has_no_input_and_its_environment(tmp_path: Path) -> None:
 def test_a_stranger_with_the_same_id_is_left_alone(tmp_path: Path) -> None:
     stranger = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     try:
-        ours = dataclasses.replace(start(tmp_path / "log", "pass"), pid=stranger.pid)
+        command = (sys.executable, "-c", f"pass  # {tmp_path}")
+        ours = Detached("sleeper", stranger.pid, command, str(tmp_path / "log"))
         assert ours.find() is None
         stop([ours], grace=1)
         assert stranger.poll() is None
