@@ -196,6 +196,38 @@ class Deployment:
         # What is left of a deploy that was killed may run, but nobody was told its address.
         return status if self.url or status == "stopped" else "degraded"
 
+    def update(self, version: int | None = None, **options: Any) -> Deployment:
+        """Lets another version take over at the same address, with the same key.
+
+        It comes up beside the one that serves and is checked before it takes over.
+
+        Args:
+            version: The model's version; the newest one by default.
+            **options: The target's own options, such as `timeout=120`.
+
+        Returns:
+            The deployment as it is then.
+
+        Raises:
+            NotFoundError: If the deployment, the model or the version is gone.
+            DeploymentError: If the version does not come up or answers wrongly, or another update
+                is under way; what served goes on then.
+        """
+        opened = load_model(self.model, version, self.folder.parent)
+        with _updating(self.directory):
+            current = Deployment._read(self._record)
+            request = current._request(opened, options)
+            service = current._target.update(request, current.state)
+            done = dataclasses.replace(
+                current,
+                url=service.url,
+                state=service.state,
+                seconds=service.seconds,
+                version=opened.version,
+            )
+            done._update()
+        return done
+
     def delete(self) -> None:
         """Takes the service down and removes its record and its folder.
 
@@ -264,7 +296,8 @@ class Deployment:
             if self._record.exists():
                 raise DeploymentError(
                     f"expected a deployment name that is free, found {self.name!r} taken; choose "
-                    f"another with --name, or type `automl deployments delete {self.name}`."
+                    f"another with --name, or type `automl deployments update {self.name}` or "
+                    f"`automl deployments delete {self.name}`."
                 )
             shutil.rmtree(self.directory, ignore_errors=True)  # belongs to nobody
             self._write()
@@ -294,7 +327,7 @@ class Deployment:
             name=self.name,
             model=self.model,
             model_path=model.path,
-            version=self.version,
+            version=model.version,
             key=self.key,
             directory=self.directory,
             options={key: value for key, value in options.items() if value is not None},
@@ -314,6 +347,27 @@ def _locked(folder: Path) -> Iterator[None]:
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _updating(directory: Path) -> Iterator[None]:
+    """Lets one process at a time update the deployment whose folder this is."""
+    try:
+        descriptor = os.open(directory, os.O_RDONLY)
+    except FileNotFoundError:
+        raise NotFoundError(
+            f"expected the deployment {directory.name!r}, found it deleted; see "
+            f"`automl deployments list`."
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield
+    except BlockingIOError:
+        raise DeploymentError(
+            f"expected no other update of {directory.name!r}, found one under way; wait for it."
+        ) from None
     finally:
         os.close(descriptor)
 

@@ -18,7 +18,7 @@ _FIELDS = ("name", "status", "model", "version", "target", "url", "created")
 
 @click.group()
 def command() -> None:
-    """List deployments, look into them, and delete them."""
+    """List deployments, look into them, update and delete them."""
 
 
 @command.command("list")
@@ -68,6 +68,40 @@ def status(context: click.Context, name: str, workspace: str | None, as_json: bo
         click.echo(row["status"])
     if row["status"] != "ready":
         context.exit(1)
+
+
+@command.command()
+@click.argument("name")
+@click.option(
+    "--version",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="The model's version  [default: the newest]",
+)
+@click.option(
+    "--timeout",
+    type=click.FloatRange(min=1),
+    metavar="SECONDS",
+    help="How long it may take to come up  [default: the target's own, 60 for local]",
+)
+@workspace_option
+@json_option
+def update(
+    name: str, version: int | None, timeout: float | None, workspace: str | None, as_json: bool
+) -> None:
+    """Let another version of its model take a deployment over.
+
+    It comes up beside the one that serves, and must score as it did when it was exported. Then it
+    takes over: address and key stay, and no request is lost. Otherwise what served goes on.
+    """
+    from automl.deployment import get_deployment
+
+    found = get_deployment(name, workspace)
+    done = found.update(version, timeout=timeout)
+    if as_json:
+        print_json({"name": name, "url": done.url, "version": done.version, "was": found.version})
+    else:
+        click.echo(f"{name} serves version {done.version} of {done.model}, was {found.version}.")
 
 
 @command.command()

@@ -21,7 +21,7 @@ COMMANDS = {
     "deploy": ("automl.cli.deploy", "Serve a model behind a scoring gateway."),
     "score": ("automl.cli.score", "Score images on a deployment."),
     "loadtest": ("automl.cli.loadtest", "Measure how many images a deployment scores."),
-    "deployments": ("automl.cli.deployments", "List, inspect and delete deployments."),
+    "deployments": ("automl.cli.deployments", "List, inspect, update and delete deployments."),
     "plugins": ("automl.cli.plugins", "List what is installed."),
     "doctor": ("automl.cli.doctor", "Check this machine: versions, devices, weights."),
 }

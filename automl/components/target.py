@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from automl.errors import DeploymentError
+
 
 def _forget(state: Mapping[str, Any]) -> None:
     """Keeps nothing."""
@@ -66,6 +68,22 @@ class Target(abc.ABC):
         Raises:
             DeploymentError: If it does not come up; nothing is left running then.
         """
+
+    def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
+        """Replaces what serves by the version of `request`, without a lost request.
+
+        Args:
+            request: As for `deploy`, with the same key and the same directory.
+            state: What was last remembered.
+
+        Raises:
+            DeploymentError: If the new version does not come up or answers wrongly; the old one
+                goes on then. Also where the target cannot do it, as by default.
+        """
+        raise DeploymentError(
+            f"expected a target that can update, found {self.name!r}; delete the deployment and "
+            f"deploy again."
+        )
 
     @abc.abstractmethod
     def status(self, state: Mapping[str, Any]) -> str:

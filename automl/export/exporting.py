@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl.errors import ExportError, ImageError
+from automl.export.reference import patterns, write_reference
 from automl.export.saved_model import write_saved_model
 from automl.images import encode_png, probe
 from automl.training.classifier import load_classifier
@@ -82,6 +83,7 @@ def export(
                 f"{LARGEST_DIFFERENCE:g}, found a difference of {difference:.2g}; search again, "
                 f"and report it if it stays."
             )
+    write_reference(staged, served.probabilities(patterns(*sample.shape[1:3])))
     buffer = io.BytesIO()  # `np.save` to a file overlooks a full disk
     np.save(buffer, _in_batches(served, pixels, np.asarray(test_rows, np.int64)))
     (folder / PREDICTIONS).write_bytes(buffer.getbuffer())

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import errno
 import json
+import os
 import signal
 import socket
 import sys
@@ -42,9 +43,15 @@ def address(host: str, port: int) -> str:
 def listen(host: str, port: int, flag: str) -> socket.socket:
     """Binds a TCP socket; 0 is any free port.
 
+    Where `AUTOML_LISTEN_FD` names one that was inherited, it is that one: so a new server can
+    take the place of an old one while connections wait in line.
+
     Raises:
         DeploymentError: If the port is taken or the address is not this machine's.
     """
+    inherited = os.environ.pop("AUTOML_LISTEN_FD", None)
+    if inherited is not None:
+        return _adopt(inherited, port)
     try:
         family, kind, protocol, _, place = socket.getaddrinfo(
             host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -66,6 +73,23 @@ def listen(host: str, port: int, flag: str) -> socket.socket:
         raise DeploymentError(f"expected a free port, found {found}") from error
     bound.setblocking(False)
     return bound
+
+
+def _adopt(descriptor: str, port: int) -> socket.socket:
+    try:
+        adopted = socket.socket(fileno=int(descriptor))
+        if adopted.getsockname()[1] != port:
+            adopted.close()
+            raise ValueError(f"its port is not {port}")
+    except (OSError, ValueError) as error:
+        raise DeploymentError(
+            f"expected AUTOML_LISTEN_FD to name an inherited socket, found {descriptor!r} "
+            f"({error}); unset it."
+        ) from error
+    adopted.set_inheritable(False)
+    adopted.listen(2048)
+    adopted.setblocking(False)
+    return adopted
 
 
 def stop_event() -> asyncio.Event:

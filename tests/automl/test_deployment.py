@@ -81,15 +81,13 @@ def test_it_is_found_listed_and_ready(deployed: Deployment) -> None:
 
 
 def test_its_processes_are_in_sessions_of_their_own(deployed: Deployment) -> None:
-    """The supervisor listens to nobody, the servers to this machine."""
+    """All of them hold a port, the supervisor for the gateway, and none that others can reach."""
     processes = running(deployed.directory)
     assert [process.terminal() for process in processes] == [None] * 3
-    listening = [
-        {c.laddr.ip for c in process.net_connections() if c.status == "LISTEN"}
-        for process in processes
-    ]
-    assert sorted(map(bool, listening)) == [False, True, True]
-    assert set().union(*listening) <= {"127.0.0.1", "::ffff:127.0.0.1"}
+    for process in processes:
+        addresses = [c.laddr.ip for c in process.net_connections() if c.status == "LISTEN"]
+        assert addresses
+        assert set(addresses) <= {"127.0.0.1", "::ffff:127.0.0.1"}
 
 
 def test_a_taken_name_is_refused_and_the_service_goes_on(
@@ -120,8 +118,8 @@ def test_of_several_deploys_of_one_name_at_once_one_gets_it(
 ) -> None:
     def attempt(number: int) -> str:
         try:
-            # Too short for any to come up: what counts is who gets to start.
-            deploy(colour_model, name="same", workspace=workspace, timeout=0.1)
+            # Hardly enough to come up: what counts is who gets to start.
+            deploy(colour_model, name="same", workspace=workspace, timeout=0.1).delete()
         except DeploymentError as error:
             return str(error)
         return ""
@@ -129,7 +127,8 @@ def test_of_several_deploys_of_one_name_at_once_one_gets_it(
     with ThreadPoolExecutor(4) as pool:
         errors = list(pool.map(attempt, range(4)))
     assert sum("found 'same' taken" in error for error in errors) == 3
-    assert sum("ready within 0.1 s" in error for error in errors) == 1
+    (winner,) = [error for error in errors if "taken" not in error]
+    assert winner == "" or "ready within 0.1 s" in winner
     assert nothing_left(workspace)
 
 

@@ -7,6 +7,7 @@ clock. A command line that names the deployment's own folder belongs to nobody e
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import signal
 import time
@@ -17,8 +18,11 @@ from typing import Any
 
 import psutil
 
-ENVIRONMENT: Mapping[str, str] = {"PYTHONUNBUFFERED": "1"}
-"""The variables that servers get beside those of who starts them."""
+LISTEN_FD = "AUTOML_LISTEN_FD"
+"""The variable that tells a server the number of a socket that it inherits."""
+
+INHERITED = 3
+"""The number that such a socket has there."""
 
 
 @dataclass(frozen=True)
@@ -46,31 +50,41 @@ class Detached:
         """Returns JSON values."""
         return {**asdict(self), "command": list(self.command)}
 
-    def start(self, environment: Mapping[str, str]) -> Detached:
+    def start(self, listening: int | None = None) -> Detached:
         """Starts it in a session of its own, with no input, its output appended to the log.
 
         `os.posix_spawn` and not `subprocess.Popen`, which complains when it is dropped while its
         process lives on, and that is the point here.
 
         Args:
-            environment: Variables beside those of this process.
+            listening: The descriptor of a socket that the process gets, and is told of by
+                `AUTOML_LISTEN_FD`.
 
         Returns:
             The process with its id.
         """
-        pid = os.posix_spawn(
-            self.command[0],
-            list(self.command),
-            {**os.environ, **environment},
-            file_actions=[
-                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-                (os.POSIX_SPAWN_OPEN, 1, self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
-                (os.POSIX_SPAWN_DUP2, 1, 2),
-            ],
-            setsid=True,
-            setsigmask=(),
-            setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE),
-        )
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        actions: list[tuple[Any, ...]] = [
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ]
+        with contextlib.ExitStack() as stack:
+            if listening is not None:
+                # From another number, since only a real copy is passed on everywhere.
+                copy = fcntl.fcntl(listening, fcntl.F_DUPFD_CLOEXEC, INHERITED + 1)
+                stack.callback(os.close, copy)
+                actions.append((os.POSIX_SPAWN_DUP2, copy, INHERITED))
+                environment[LISTEN_FD] = str(INHERITED)
+            pid = os.posix_spawn(
+                self.command[0],
+                list(self.command),
+                environment,
+                file_actions=actions,
+                setsid=True,
+                setsigmask=(),
+                setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE),
+            )
         _wait_for_command_line(pid)
         return replace(self, pid=pid)
 

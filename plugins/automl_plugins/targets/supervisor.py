@@ -1,21 +1,23 @@
 """Starts servers again that have ended: `python -m automl_plugins.targets.supervisor PLAN`.
 
-PLAN is a JSON list of servers as `Detached.to_state` writes them. They were started by who made
-the plan and need no parent: where this process ends, they go on. SIGTERM ends it and only it.
+They were started by who made the plan and need no parent: where this process ends, they go on.
+SIGTERM ends it and only it; SIGHUP makes it read the plan again. It holds the gateway's socket, so
+that nobody else gets the port, and connections wait in line, while one gateway takes another's
+place.
 """
 
 from __future__ import annotations
 
-import json
+import os
 import signal
 import sys
 import threading
 import time
 from pathlib import Path
 
-from automl_plugins.targets.processes import ENVIRONMENT, Detached
+from automl_plugins.targets.plan import POLL, read_plan
+from automl_plugins.targets.processes import LISTEN_FD, Detached
 
-_POLL = 0.5
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 4.0
 _SOUND_AFTER = 10.0
@@ -23,21 +25,31 @@ _SOUND_AFTER = 10.0
 
 def main() -> None:
     """Watches until SIGTERM or SIGINT."""
-    plan = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    watched = [_Watched(Detached.from_state(state)) for state in plan]
-    stop = threading.Event()
+    stop, reread = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    while not stop.wait(_POLL):
+    signal.signal(signal.SIGHUP, lambda *_: reread.set())
+    listening = int(os.environ.pop(LISTEN_FD))
+    os.set_inheritable(listening, False)
+    watched = _watch(listening)
+    while not stop.wait(POLL):
+        if reread.is_set():
+            reread.clear()
+            watched = _watch(listening)
         for each in watched:
             each.look()
+
+
+def _watch(listening: int) -> list[_Watched]:
+    *behind, gateway = read_plan(Path(sys.argv[1]))
+    return [*(_Watched(server, None) for server in behind), _Watched(gateway, listening)]
 
 
 class _Watched:
     """A server; one that ends again and again is started ever later, up to 4 seconds."""
 
-    def __init__(self, server: Detached) -> None:
-        self._server = server
+    def __init__(self, server: Detached, listening: int | None) -> None:
+        self._server, self._listening = server, listening
         self._started = self._due = 0.0
         self._pause = _FIRST_PAUSE
 
@@ -48,11 +60,11 @@ class _Watched:
             return
         if now - self._started > _SOUND_AFTER:
             self._pause = _FIRST_PAUSE
-        self._server = self._server.start(ENVIRONMENT)
+        self._server = self._server.start(self._listening)
         self._started, self._due = now, now + self._pause
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
         moment = time.strftime("%Y-%m-%d %H:%M:%S")
-        print(f"{moment} the {self._server.role} had ended; started it again", flush=True)
+        print(f"{moment} the {self._server.role} was not there; started it", flush=True)
 
 
 if __name__ == "__main__":

@@ -18,6 +18,8 @@ import automl
 from automl.cli.main import main
 from automl.cli.wording import configuration
 from automl.errors import NotFoundError, SearchError, UsageError
+from automl.export.reference import patterns, read_reference
+from automl.images import encode_png
 from automl.tuning.events import replay
 from automl.tuning.run import Run, find_run, list_runs
 from automl.workspace import Workspace
@@ -101,6 +103,12 @@ def test_the_export_was_proved(run):
     assert parity["images"] == 32
     assert parity["serving_default"] <= 1e-4
     assert parity["encoded"] <= 1e-4
+    model = run.best
+    pictures = patterns(model.manifest.height, model.manifest.width)
+    predicted = model.predict([encode_png(picture) for picture in pictures])
+    for prediction, kept in zip(predicted, read_reference(model.path), strict=True):
+        scores = [prediction["scores"][label] for label in model.labels]
+        assert scores == pytest.approx(kept, abs=1e-5)
 
 
 def test_the_manifest_says_what_the_held_out_images_were_taken_for(run):

@@ -104,20 +104,20 @@ def test_nothing_is_left_when_the_deploy_is_interrupted(request_: DeployRequest)
 def test_what_ends_is_started_again(request_: DeployRequest) -> None:
     """Kills one server, then the other, then the supervisor: what it started again ends as well."""
     target = LocalTarget()
+    log = request_.directory / "supervisor.log"
     service = target.deploy(request_)
     try:
         assert target.status(service.state) == "ready"
         assert set(service.seconds) == {"model server", "gateway", "ready"}
-        for role in ("model-server", "gateway"):
+        for count, role in enumerate(("model-server", "gateway"), start=1):
             (server,) = [p for p in running(request_.directory) if f"automl-{role}" in name(p)]
             server.kill()
-            wait_for(lambda: target.status(service.state) != "ready")
+            wait_for(lambda count=count: len(log.read_text().splitlines()) == count)
             wait_for(lambda: target.status(service.state) == "ready")
         assert len(running(request_.directory)) == 3
-        said = (request_.directory / "supervisor.log").read_text().splitlines()
-        assert [line.split(" the ")[1] for line in said] == [
-            "model server had ended; started it again",
-            "gateway had ended; started it again",
+        assert [line.split(" the ")[1] for line in log.read_text().splitlines()] == [
+            "model server was not there; started it",
+            "gateway was not there; started it",
         ]
         psutil.Process(service.state["supervisor"]["pid"]).kill()
         wait_for(lambda: target.status(service.state) == "degraded")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -23,7 +24,7 @@ DEAF = (
 
 
 def start(log: Path, script: str = "import time; time.sleep(60)") -> Detached:
-    return Detached("sleeper", None, (sys.executable, "-c", script), str(log)).start({})
+    return Detached("sleeper", None, (sys.executable, "-c", script), str(log)).start()
 
 
 def said(process: Detached) -> str:
@@ -50,7 +51,7 @@ def test_a_process_whose_id_was_not_noted_is_found_and_stopped(tmp_path: Path) -
     script = f"import time; time.sleep(60)  # {tmp_path}"
     planned = Detached("sleeper", None, (sys.executable, "-c", script), str(tmp_path / "log"))
     assert planned.find() is None
-    started = planned.start({})
+    started = planned.start()
     assert planned.find() == psutil.Process(started.pid)
     stop([planned], grace=5)
     assert started.find() is None
@@ -82,11 +83,17 @@ def test_a_process_that_ended_by_itself_is_not_found_and_has_a_last_line(tmp_pat
     assert not psutil.pid_exists(process.pid)  # its exit status was asked for
 
 
-def test_it_has_no_input_and_its_environment(tmp_path: Path) -> None:
-    script = "import os, sys; print(repr(sys.stdin.read()), os.environ['COLOUR'])"
+def test_it_has_no_input_and_the_socket_that_it_is_given(tmp_path: Path) -> None:
+    script = (
+        "import os, socket, sys\n"
+        "given = socket.socket(fileno=int(os.environ['AUTOML_LISTEN_FD']))\n"
+        "print(repr(sys.stdin.read()), given.getsockname()[1])"
+    )
     command = (sys.executable, "-c", script)
-    process = Detached("reader", None, command, str(tmp_path / "log")).start({"COLOUR": "red"})
-    assert said(process) == "'' red"
+    with socket.socket() as given:
+        given.bind(("127.0.0.1", 0))
+        process = Detached("reader", None, command, str(tmp_path / "log")).start(given.fileno())
+        assert said(process) == f"'' {given.getsockname()[1]}"
 
 
 def test_a_stranger_with_the_same_id_is_left_alone(tmp_path: Path) -> None:

@@ -1,0 +1,111 @@
+"""The servers of a deployment on this machine: their command lines and the files they read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import sys
+import sysconfig
+from collections.abc import Sequence
+from pathlib import Path
+
+from automl.components import DeployRequest
+from automl.errors import DeploymentError
+from automl.files import write_json
+from automl_plugins.targets.ports import HOST, free_port
+from automl_plugins.targets.processes import Detached
+
+
+def planned_servers(request: DeployRequest, port: int, generation: int) -> list[Detached]:
+    """Returns the model server and the gateway of a version, not started yet.
+
+    Args:
+        request: What is deployed.
+        port: The gateway's.
+        generation: Counts the versions that the deployment has served, from 1.
+    """
+    grpc = free_port()
+    model_server = [
+        script("automl-model-server"),
+        f"--model_name={request.model}",
+        f"--model_base_path={_pinned(request, generation)}",
+        f"--port={grpc}",
+        f"--rest_api_port={free_port()}",
+        f"--host={HOST}",
+        "--file_system_poll_wait_seconds=0",
+    ]
+    return [
+        planned(request, "model server", model_server, generation),
+        planned_gateway(request, "gateway", f"{HOST}:{grpc}", port, generation),
+    ]
+
+
+def planned_gateway(
+    request: DeployRequest, role: str, upstream: str, port: int, generation: int
+) -> Detached:
+    """Returns a gateway in front of the model server at `upstream`, not started yet."""
+    command = [
+        script("automl-gateway"),
+        f"--model={request.model}",
+        f"--manifest={request.model_path}",
+        f"--upstream={upstream}",
+        f"--host={HOST}",
+        f"--port={port}",
+        f"--keys-file={_keys_file(request)}",
+    ]
+    return planned(request, role, command, generation)
+
+
+def planned(
+    request: DeployRequest, role: str, command: Sequence[str], generation: int = 1
+) -> Detached:
+    """Returns a process that logs to the deployment's folder, not started yet."""
+    suffix = f"-{generation}" if generation > 1 else ""
+    log = request.directory / f"{role.replace(' ', '-')}{suffix}.log"
+    return Detached(role, None, tuple(command), str(log))
+
+
+def start_seconds(server: Detached) -> float | None:
+    """Returns the seconds that a server says it took, `None` before it says that it is ready."""
+    try:
+        text = Path(server.log).read_text(encoding="utf-8", errors="replace")
+    except FileNotFoundError:
+        return None
+    told = [line for line in text.splitlines() if line.startswith('{"event": "ready"')]
+    return float(json.loads(told[-1])["seconds"]) if told else None
+
+
+def script(name: str) -> str:
+    """Returns the path of a console script, of this environment if it can be.
+
+    Raises:
+        DeploymentError: If there is none.
+    """
+    for folder in (Path(sys.executable).parent, Path(sysconfig.get_path("scripts"))):
+        if os.access(folder / name, os.X_OK):
+            return str(folder / name)
+    found = shutil.which(name)
+    if found is None:
+        raise DeploymentError(
+            f"expected the command {name} beside {sys.executable}, found none; install "
+            f"automl-vision again."
+        )
+    return found
+
+
+def _pinned(request: DeployRequest, generation: int) -> Path:
+    """Returns a folder that holds the one version to serve, whatever is exported later."""
+    base = request.directory / f"model-{generation}"
+    shutil.rmtree(base, ignore_errors=True)
+    base.mkdir()
+    (base / str(request.version)).symlink_to(request.model_path, target_is_directory=True)
+    return base
+
+
+def _keys_file(request: DeployRequest) -> Path:
+    path = request.directory / "keys.json"
+    digest = hashlib.sha256(request.key.encode()).hexdigest()
+    write_json(path, {"keys": [{"name": "owner", "sha256": digest}]}, mode=0o600)
+    return path
