@@ -8,7 +8,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -35,6 +35,13 @@ if TYPE_CHECKING:
     help="The port to answer on  [default: a free one]",
 )
 @click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="OPTION=VALUE",
+    help="Another option of the target, such as server=HOST:PORT for tf-serving; repeatable.",
+)
+@click.option(
     "--timeout",
     type=click.FloatRange(min=1),
     metavar="SECONDS",
@@ -48,6 +55,7 @@ def command(
     version: int | None,
     target: str,
     port: int | None,
+    settings: tuple[str, ...],
     timeout: float | None,
     workspace: str | None,
     as_json: bool,
@@ -61,12 +69,13 @@ def command(
     from automl.registry import load_model
     from automl.workspace import Workspace
 
+    options = {**_options(settings), "port": port, "timeout": timeout}
     place = Workspace.find(workspace)
     opened = load_model(model, version, place)
     if not as_json:
         click.echo(f"Starting {opened.name} version {opened.version}…", err=True)
     with _signals_as_exits():
-        deployment = deploy(opened, name, target, place, port=port, timeout=timeout)
+        deployment = deploy(opened, name, target, place, **options)
     if as_json:
         print_json(
             {
@@ -81,6 +90,17 @@ def command(
         )
     else:
         _print(deployment, workspace)
+
+
+def _options(settings: tuple[str, ...]) -> dict[str, Any]:
+    from automl.errors import UsageError
+
+    for text in settings:
+        if not all(text.partition("=")):
+            raise UsageError(
+                f"expected --set OPTION=VALUE, such as --set server=127.0.0.1:8500, found {text!r}."
+            )
+    return dict(text.split("=", 1) for text in settings)
 
 
 def _print(deployment: Deployment, workspace: str | None) -> None:

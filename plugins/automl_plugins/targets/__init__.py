@@ -7,9 +7,11 @@ from typing import Any
 
 import automl
 from automl_plugins.targets.local import LocalTarget
+from automl_plugins.targets.tf_serving import TfServingTarget
 
 
 @automl.hookimpl
 def automl_targets(register: Callable[[Any], None]) -> None:
     """Registers the built-in targets."""
     register(LocalTarget())
+    register(TfServingTarget())

@@ -18,11 +18,9 @@ from automl.errors import UsageError
 from automl_plugins.targets.plan import write_plan
 from automl_plugins.targets.ports import HOST, gateway_socket
 from automl_plugins.targets.processes import Detached, stop
-from automl_plugins.targets.readiness import is_ready, wait_until_ready
+from automl_plugins.targets.readiness import check_answers, is_ready, wait_until_ready
 from automl_plugins.targets.servers import planned, planned_servers, start_seconds
 from automl_plugins.targets.updating import TIMEOUT, update
-
-OPTIONS = ("port", "timeout")
 
 _GRACE = 10.0
 
@@ -35,16 +33,27 @@ class LocalTarget(Target):
     """
 
     name = "local"
+    options: Sequence[str] = ("port", "timeout")
+
+    def servers(self, request: DeployRequest, port: int, generation: int) -> list[Detached]:
+        """Returns what is to run, not started yet: the gateway last, at `port`.
+
+        Args:
+            request: What is deployed.
+            port: The gateway's.
+            generation: Counts the versions that the deployment has served, from 1.
+        """
+        return planned_servers(request, port, generation)
 
     def deploy(self, request: DeployRequest) -> DeployedService:
         """Starts both servers and returns when the gateway says that it is ready."""
-        _check_options(request.options)
+        self._check_options(request.options)
         timeout = float(request.options.get("timeout") or TIMEOUT)
         began = time.monotonic()
         with gateway_socket(request.options.get("port")) as holder:
             port = holder.getsockname()[1]
             url = f"http://{HOST}:{port}"
-            model_server, gateway = planned_servers(request, port, generation=1)
+            *behind, gateway = self.servers(request, port, 1)
             plan = request.directory / "servers.json"
             supervisor = planned(request, "supervisor", _supervisor_command(plan))
 
@@ -54,30 +63,32 @@ class LocalTarget(Target):
                     "generation": 1,
                     "plan": str(plan),
                     "supervisor": supervisor.to_state(),
-                    "processes": [model_server.to_state(), gateway.to_state()],
+                    "processes": [each.to_state() for each in (*behind, gateway)],
                 }
 
             try:
                 # Before they start, so that one whose id was never noted is found by its command.
                 request.remember(state())
                 # Together: the gateway is not ready before the model server, which takes longer.
-                model_server, gateway = model_server.start(), gateway.start(holder.fileno())
+                behind = [each.start() for each in behind]
+                gateway = gateway.start(holder.fileno())
                 request.remember(state())
-                wait_until_ready(url, [model_server, gateway], timeout)
+                wait_until_ready(url, [*behind, gateway], timeout)
+                check_answers(url, request)
                 # Not before: what does not come up at first is an error to tell, not to repeat.
-                write_plan(plan, [model_server, gateway])
+                write_plan(plan, [*behind, gateway])
                 supervisor = supervisor.start(holder.fileno())
             except BaseException:
-                _take_down(supervisor, [model_server, gateway], grace=0)
+                _take_down(supervisor, [*behind, gateway], grace=0)
                 raise
-        seconds = {each.role: start_seconds(each) or 0.0 for each in (model_server, gateway)}
+        seconds = {each.role: start_seconds(each) or 0.0 for each in (*behind, gateway)}
         seconds["ready"] = round(time.monotonic() - began, 3)
         return DeployedService(url, state(), seconds)
 
     def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
         """Starts the new version's servers, and gives them the gateway's socket."""
-        _check_options(request.options)
-        return update(request, state)
+        self._check_options(request.options)
+        return update(request, state, self.servers)
 
     def status(self, state: Mapping[str, Any]) -> str:
         """Looks at the processes first, since a port may be anyone's."""
@@ -99,6 +110,16 @@ class LocalTarget(Target):
         others = [Detached.from_state(other) for other in state.get("others", ())]
         _take_down(supervisor, [*others, *servers], grace=_GRACE)
 
+    def _check_options(self, options: Mapping[str, Any]) -> None:
+        for name in options:
+            if name not in self.options:
+                near = difflib.get_close_matches(name, self.options, n=1)
+                meant = f"did you mean {near[0]!r}?" if near else "leave it out."
+                raise UsageError(
+                    f"expected an option of the target {self.name!r} ({', '.join(self.options)}), "
+                    f"found {name!r}; {meant}"
+                )
+
 
 def _take_down(supervisor: Detached | None, servers: Sequence[Detached], grace: float) -> None:
     """Ends the supervisor, which would start the servers again, and then the last one first."""
@@ -110,17 +131,6 @@ def _take_down(supervisor: Detached | None, servers: Sequence[Detached], grace: 
 
 def _supervisor_command(plan: Path) -> list[str]:
     return [sys.executable, "-m", "automl_plugins.targets.supervisor", str(plan)]
-
-
-def _check_options(options: Mapping[str, Any]) -> None:
-    for name in options:
-        if name not in OPTIONS:
-            near = difflib.get_close_matches(name, OPTIONS, n=1)
-            meant = f"did you mean {near[0]!r}?" if near else "leave it out."
-            raise UsageError(
-                f"expected an option of the target 'local' ({', '.join(OPTIONS)}), found "
-                f"{name!r}; {meant}"
-            )
 
 
 def _parts(state: Mapping[str, Any]) -> tuple[Detached | None, list[Detached]]:

@@ -8,7 +8,7 @@ both accept connections, until the old gateway has answered its last request and
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,7 +19,7 @@ from automl_plugins.targets.plan import POLL, tell, write_plan
 from automl_plugins.targets.ports import HOST, free_port
 from automl_plugins.targets.processes import Detached, stop
 from automl_plugins.targets.readiness import check_answers, wait_until_ready
-from automl_plugins.targets.servers import planned_gateway, planned_servers, start_seconds
+from automl_plugins.targets.servers import planned_gateway, start_seconds
 
 TIMEOUT = 60.0
 """How long a service may take to come up by default, in seconds."""
@@ -28,8 +28,17 @@ _TAKEOVER = 30.0
 _GRACE = 40.0
 
 
-def update(request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
+def update(
+    request: DeployRequest,
+    state: Mapping[str, Any],
+    planned: Callable[[DeployRequest, int, int], list[Detached]],
+) -> DeployedService:
     """Replaces the version that `state` describes by the one of `request`.
+
+    Args:
+        request: The new version.
+        state: What the deployment last remembered.
+        planned: Returns what is to run for a request, a port and a generation, the gateway last.
 
     Raises:
         DeploymentError: If it does not come up or answers wrongly; the old one goes on then.
@@ -43,7 +52,9 @@ def update(request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
     port = urlsplit(state["url"]).port
     assert port is not None
     generation = state["generation"] + 1
-    model_server, gateway = planned_servers(request, port, generation)
+    *behind, gateway = planned(request, port, generation)
+    if gateway.command == old[-1].command:  # the same version of the same server
+        return DeployedService(state["url"], {**state, "others": []})
     Path(gateway.log).unlink(missing_ok=True)  # of an update that failed
     upstream = next(part for part in gateway.command if part.startswith("--upstream="))
     trial_port = free_port()
@@ -52,33 +63,34 @@ def update(request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
     )
 
     def remember(**changes: Any) -> dict[str, Any]:
-        others = [each.to_state() for each in (model_server, gateway, trial)]
+        others = [each.to_state() for each in (*behind, gateway, trial)]
         changed = {**state, "others": others, **changes}
         request.remember(changed)
         return changed
 
     try:
         remember()  # before they start, so that an update that is killed leaves nothing unknown
-        model_server, trial = model_server.start(), trial.start()
+        behind = [each.start() for each in behind]
+        trial = trial.start()
         remember()
         trial_url = f"http://{HOST}:{trial_port}"
         timeout = float(request.options.get("timeout") or TIMEOUT)
-        wait_until_ready(trial_url, [model_server, trial], timeout)
+        wait_until_ready(trial_url, [*behind, trial], timeout)
         check_answers(trial_url, request)
         stop([trial], grace=2.0)
-        _replan(supervisor, plan, [model_server, gateway])
+        _replan(supervisor, plan, [*behind, gateway])
         _wait_for(gateway)
     except BaseException:
         # The socket's line is the old gateway's alone again.
-        _clear(supervisor, plan, old, [each.to_state() for each in (trial, gateway, model_server)])
+        _clear(supervisor, plan, old, [each.to_state() for each in (trial, gateway, *behind)])
         raise
     new = {
         "generation": generation,
-        "processes": [model_server.to_state(), gateway.to_state()],
+        "processes": [each.to_state() for each in (*behind, gateway)],
     }
     remember(**new, others=[process.to_state() for process in old])
     stop(list(reversed(old)), _GRACE)
-    seconds = {each.role: start_seconds(each) or 0.0 for each in (model_server, gateway)}
+    seconds = {each.role: start_seconds(each) or 0.0 for each in (*behind, gateway)}
     seconds["ready"] = round(time.monotonic() - began, 3)
     return DeployedService(state["url"], {**state, **new, "others": []}, seconds)
 

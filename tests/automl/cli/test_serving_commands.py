@@ -128,6 +128,8 @@ def test_score_goes_on_after_a_bad_image_and_exits_with_1(
         (["deploy", "colours", "--port", "0"], 2, "0 is not in the range"),
         (["deploy", "colours", "--version", "7"], 1, "(1), found 7"),
         (["deploy", "colours", "--target", "moon"], 2, "found 'moon'"),
+        (["deploy", "colours", "--set", "server"], 2, "expected --set OPTION=VALUE"),
+        (["deploy", "colours", "--name", "x", "--set", "server=a:1"], 2, "found 'server'; leave"),
         (["loadtest", "nothing", "x.png", "--slo", "p95"], 2, "objective such as p95<50ms"),
         (["loadtest", "http://127.0.0.1:9", "x.png"], 2, "expected the key of http://127.0.0.1:9"),
         (["deployments", "delete", "nothing"], 1, "expected the name of a deployment"),
