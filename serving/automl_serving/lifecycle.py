@@ -101,11 +101,24 @@ def stop_event() -> asyncio.Event:
     return stop
 
 
-def http_server(app: Any, drain_seconds: float) -> uvicorn.Server:
-    """Returns a uvicorn server that leaves signals to the process it is part of."""
+def http_server(app: Any, drain_seconds: float, stop: asyncio.Event) -> uvicorn.Server:
+    """Returns a uvicorn server that leaves signals to the process it is part of.
+
+    Once `stop` is set its answers say that the connection ends, so that no client sends another
+    request on it at the moment at which it is closed.
+    """
     import uvicorn
 
     from automl_serving.connections import TimedProtocol
+
+    async def leaving(scope: Any, receive: Any, send: Any) -> None:
+        async def closing(message: Any) -> None:
+            if message["type"] == "http.response.start" and stop.is_set():
+                headers = [*message.get("headers", ()), (b"connection", b"close")]
+                message = {**message, "headers": headers}
+            await send(message)
+
+        await app(scope, receive, closing)
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
@@ -113,7 +126,7 @@ def http_server(app: Any, drain_seconds: float) -> uvicorn.Server:
             yield
 
     config = uvicorn.Config(
-        app,
+        leaving,
         # h11 goes on reading a body that was refused, so that the client gets to see the answer.
         http=TimedProtocol,
         ws="none",

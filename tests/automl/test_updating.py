@@ -72,21 +72,19 @@ def test_no_request_is_lost_when_a_version_takes_over(
     stop = threading.Event()
     answers: list[tuple[int, int, str]] = []
 
-    def ask() -> None:
-        while not stop.is_set():
-            answer = httpx.post(
-                f"{served.url}/v1/score",
-                json={"images": [{"b64": picture}]},
-                headers={"Authorization": f"Bearer {served.key}"},
-                trust_env=False,
-                timeout=60,
-            )
-            content = answer.json()
-            label = content["results"][0]["label"]
-            answers.append((answer.status_code, content["version"], label))
+    def ask(kept: bool) -> None:
+        """Asks all the time, on one connection for as long as it is kept, or on new ones."""
+        headers = {"Authorization": f"Bearer {served.key}"}
+        limits = httpx.Limits(max_keepalive_connections=1 if kept else 0)
+        with httpx.Client(headers=headers, trust_env=False, timeout=60, limits=limits) as client:
+            while not stop.is_set():
+                answer = client.post(f"{served.url}/v1/score", json={"images": [{"b64": picture}]})
+                content = answer.json()
+                label = content["results"][0]["label"]
+                answers.append((answer.status_code, content["version"], label))
 
     with ThreadPoolExecutor(2) as pool:
-        asking = [pool.submit(ask) for _ in range(2)]
+        asking = [pool.submit(ask, kept) for kept in (True, False)]
         try:
             updated = served.update()
         finally:

@@ -17,6 +17,9 @@ from automl.files import write_json
 from automl_plugins.targets.ports import HOST, free_port
 from automl_plugins.targets.processes import Detached
 
+_LEAVING_SECONDS = 0.5
+"""How long a gateway that ends goes on answering, each time asking the client to connect anew."""
+
 
 def planned_servers(request: DeployRequest, port: int, generation: int) -> list[Detached]:
     """Returns the model server and the gateway of a version, not started yet.
@@ -54,6 +57,7 @@ def planned_gateway(
         f"--host={HOST}",
         f"--port={port}",
         f"--keys-file={_keys_file(request)}",
+        f"--shutdown-delay={_LEAVING_SECONDS}",
     ]
     return planned(request, role, command, generation)
 

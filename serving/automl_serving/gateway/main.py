@@ -74,7 +74,7 @@ async def _serve(
     served = version(manifest)
     canary, shadow = (version(other) if other else None for other in others)
     gateway = Gateway(settings, served, keys, canary, shadow)
-    server = lifecycle.http_server(gateway.app(), settings.drain_seconds)
+    server = lifecycle.http_server(gateway.app(), settings.drain_seconds, stop)
     serving = asyncio.create_task(server.serve([listening]))
     port = listening.getsockname()[1]
     lifecycle.announce(

@@ -86,7 +86,7 @@ async def _serve(
     told = health.Health(grpc_server)
     await told.tell(catalog.is_complete())
     await grpc_server.start()
-    http_server = lifecycle.http_server(rest_api.app(), settings.drain_seconds)
+    http_server = lifecycle.http_server(rest_api.app(), settings.drain_seconds, stop)
     serving_http = asyncio.create_task(http_server.serve([rest_socket]))
     lifecycle.announce(
         models=catalog.numbers(),
