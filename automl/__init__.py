@@ -9,8 +9,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from automl.data.augmenting import augment_dataset
     from automl.client import score_endpoint
+    from automl.data.augmenting import augment_dataset
     from automl.data.dataset import Dataset
     from automl.deployment import Deployment, deploy
     from automl.errors import AutomlError

@@ -30,7 +30,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A server that waits for half a second, and its `port`."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
-    server = lifecycle.http_server(app, 1.0)
+    server = lifecycle.http_server(app, 1.0, asyncio.Event())
     listening = lifecycle.listen("127.0.0.1", 0, "--port")
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
     thread.start()
