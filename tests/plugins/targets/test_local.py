@@ -78,8 +78,8 @@ def test_a_server_that_ends_is_reported_in_its_own_words(request_: DeployRequest
 
 def test_a_service_that_takes_too_long_is_taken_down(request_: DeployRequest) -> None:
     states: list[Mapping[str, Any]] = []
-    hasty = dataclasses.replace(request_, options={"timeout": 0.5}, remember=states.append)
-    with pytest.raises(DeploymentError, match=r"ready within 0\.5 s"):
+    hasty = dataclasses.replace(request_, options={"timeout": 0.05}, remember=states.append)
+    with pytest.raises(DeploymentError, match=r"ready within 0\.05 s"):
         LocalTarget().deploy(hasty)
     assert running(request_.directory) == []
     # The processes were remembered before they ran, so that a killed deploy can be cleaned up.
