@@ -52,9 +52,11 @@ EFFICIENTNET_LITE = [
 
 # Unlike pillow-heif, it brings no encoder and so no GPL.
 HEIC = ["pi-heif>=1.4"]
-LOADTEST = ["locust>=2.47"]
+LOADTEST = ["gevent>=26.9", "locust>=2.47"]
 
 MLFLOW = ["mlflow-skinny>=3.17"]
+
+OPENTELEMETRY = ["opentelemetry-api>=1.45", "opentelemetry-sdk>=1.45"]
 
 RAY = ["ray>=2.60"]
 
@@ -105,6 +107,7 @@ setup(
         "heic": HEIC,
         "loadtest": LOADTEST,
         "mlflow": MLFLOW,
+        "opentelemetry": OPENTELEMETRY,
         "ray": RAY,
         "test": TEST,
     },

@@ -132,6 +132,7 @@ DISTRIBUTIONS = {
     "grpc": "grpcio",
     "grpc_health": "grpcio-health-checking",
     "mlflow": "mlflow-skinny",
+    "opentelemetry": "opentelemetry-api",
     "sklearn": "scikit-learn",
     "tensorflow_serving": "tensorflow-serving-api",
 }
