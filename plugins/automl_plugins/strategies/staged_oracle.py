@@ -38,7 +38,7 @@ QUICK = 0.03
 EXCHANGED = 0.25
 """How much of a fusion's relief is expected of another partner where there is one."""
 
-SPARED = 0.8
+SPARED = 0.9
 """The share of the largest relief within reach that a trial of less has to leave within reach.
 
 What is joined to a frozen network does nothing for the fine-tuned one, and neither does another
@@ -151,7 +151,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
     ) -> list[_Candidate]:
         """Returns candidates by relief a second, less those that would cost a larger relief."""
         found = [*self._weighed(points, preferred), *self._extras()]
-        found = [each for each in found if not self._duplicate(each.values)]
+        found = [each for each in found if not self._is_known(each.values)]
         costs = {id(each): self._context.cost(each.values) for each in found}
         left = {id(each): self._context.seconds_left(each.values) for each in found}
         found.sort(key=lambda each: -each.relief(reliefs) / (OVERHEAD + costs[id(each)]))
@@ -173,6 +173,14 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
             return max(after, each.relief(reliefs)) < enough
 
         return [each for each in found if not crowds_out(each)]
+
+    def _is_known(self, values: Values) -> bool:
+        """Says whether this has been tried, or the same for longer."""
+        return self._duplicate(values) or any(
+            trial.hyperparameters.values.get("epochs", 0) > values.get("epochs", math.inf)
+            and {**trial.hyperparameters.values, "epochs": 0} == {**values, "epochs": 0}
+            for trial in self._completed()
+        )
 
     def _extras(self) -> Iterator[_Candidate]:
         """Yields the best frozen networks, each joined by one thing more."""

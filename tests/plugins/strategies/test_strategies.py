@@ -231,6 +231,13 @@ def test_networks_are_tuned_as_the_recipes_say():
     assert {(values["unfreeze"], values["lr"]) for values in tuned} >= {(0.25, 1e-3), (0.5, 5e-4)}
 
 
+def test_nothing_is_trained_again_for_less_long():
+    made = search({"backbone": "efficientnet-lite", "depth": "0"}, seconds_left=lambda values: 90.0)
+    for number, values in enumerate(made):
+        same = [each for each in made[:number] if {**each, "epochs": 0} == {**values, "epochs": 0}]
+        assert all(each["epochs"] < values["epochs"] for each in same)
+
+
 def test_only_what_is_affordable_is_proposed():
     made = search(affordable=lambda values: cost(values) < 1)
     assert made
