@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli.options import json_option, print_json, workspace_option
+from automl.cli.options import json_option, print_json, timeout_option, workspace_option
 
 if TYPE_CHECKING:
     from automl.deployment import Deployment
@@ -41,12 +41,7 @@ if TYPE_CHECKING:
     metavar="OPTION=VALUE",
     help="Another option of the target, such as server=HOST:PORT for tf-serving; repeatable.",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=1),
-    metavar="SECONDS",
-    help="How long it may take to come up  [default: the target's own, 60 for local]",
-)
+@timeout_option
 @workspace_option
 @json_option
 def command(

@@ -8,7 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli.options import json_option, print_json, print_table, workspace_option
+from automl.cli.options import (
+    json_option,
+    print_json,
+    print_table,
+    timeout_option,
+    workspace_option,
+)
 
 if TYPE_CHECKING:
     from automl.deployment import Deployment
@@ -78,12 +84,7 @@ def status(context: click.Context, name: str, workspace: str | None, as_json: bo
     metavar="N",
     help="The model's version  [default: the newest]",
 )
-@click.option(
-    "--timeout",
-    type=click.FloatRange(min=1),
-    metavar="SECONDS",
-    help="How long it may take to come up  [default: the target's own, 60 for local]",
-)
+@timeout_option
 @workspace_option
 @json_option
 def update(

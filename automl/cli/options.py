@@ -22,6 +22,16 @@ def workspace_option(function: F) -> F:
     )(function)
 
 
+def timeout_option(function: F) -> F:
+    """Adds `--timeout SECONDS`, passed on as `timeout` (a float of 1 or more, or `None`)."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(min=1),
+        metavar="SECONDS",
+        help="How long it may take to come up  [default: the target's own, 60 for local]",
+    )(function)
+
+
 def json_option(function: F) -> F:
     """Adds `--json`, passed on as `as_json`."""
     return click.option(

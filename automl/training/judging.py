@@ -76,11 +76,11 @@ def folds_to_train(folds: Sequence[tuple[Rows, Rows]]) -> int:
 def judged(y: Rows, folds: Sequence[tuple[Rows, Rows]], logits: Sequence[Floats]) -> TrialResult:
     """Returns what the logits of each fold's validation images say of a configuration."""
     score, spread = out_of_fold_score(y, folds, logits)
-    judged, values = np.concatenate([rows for _, rows in folds]), np.concatenate(logits)
+    judged_rows, values = np.concatenate([rows for _, rows in folds]), np.concatenate(logits)
     # A class that a fold had nothing to learn from says nothing about how sure the others are.
     known = np.concatenate([np.isin(y[rows], y[train]) for train, rows in folds])
     temperature, log_loss = fit_temperature(
-        y[judged[known]], values[known], len(np.unique(judged[known]))
+        y[judged_rows[known]], values[known], len(np.unique(judged_rows[known]))
     )
-    accuracy = float(np.mean(values.argmax(axis=1) == y[judged]))
+    accuracy = float(np.mean(values.argmax(axis=1) == y[judged_rows]))
     return TrialResult(score, spread, accuracy, log_loss, temperature, len(folds))
