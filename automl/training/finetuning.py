@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,30 +22,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from automl.training.squeezing import SqueezableSchedule
+    from automl.training.tuning_inputs import TuningInputs
 
     Floats = NDArray[np.float32]
     Rows = NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class TuningInputs:
-    """What a network is trained on: pictures, or what its lower part makes of them.
-
-    Attributes:
-        values: All inputs along the first axis, and again for each further view.
-        rows: The training images' row numbers `[N]` in the first view.
-        trunk: From inputs to features: the network, or its part above a cut.
-        views: How many versions of each image `values` holds.
-        layers: Augmentation on the device.
-        augmenter: Augmentation on the host.
-    """
-
-    values: NDArray[Any]
-    rows: Rows
-    trunk: keras.Model
-    views: int = 1
-    layers: Sequence[keras.layers.Layer] = ()
-    augmenter: Callable[[NDArray[np.uint8], int], NDArray[np.uint8]] | None = None
 
 
 class FineTuning:

@@ -121,14 +121,15 @@ def fit(
             self.reporting = now - ended
             each = (now - self.compiled_at) / max(1, self.step - first * steps - 1)
             given, needed = limits.deadline - begun, now + left * each - begun
-            end = limits.deadline - self.reporting
-            if schedule is None and needed > (1 + LATE) * given:
-                raise TrialDeadlineError(
-                    f"expected to end within {given:.1f} s, found that it takes about "
-                    f"{needed:.1f} s; give the search a larger budget."
-                )
-            if schedule is not None and now + left * each > end:
-                self.last = self.step + max(0, int((end - now) / each))
+            if schedule is None:
+                if needed > (1 + LATE) * given:
+                    raise TrialDeadlineError(
+                        f"expected to end within {given:.1f} s, found that it takes about "
+                        f"{needed:.1f} s; give the search a larger budget."
+                    )
+            elif needed > given - self.reporting:
+                rest = begun + given - self.reporting - now
+                self.last = self.step + max(0, int(rest / each))
                 if self.last > self.step:
                     schedule.end_at(self.step, self.last)
             self.model.stop_training = self.step >= self.last

@@ -8,37 +8,31 @@ al., 2022, arXiv 2202.10054), and an estimator head is fitted again on the tuned
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import hashlib
-import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl.components import Augmentation, EstimatorHead, FittedHead, LayersHead, Precision
-from automl.hardware import cores
+from automl.components import EstimatorHead, FittedHead, LayersHead, Precision
 from automl.plugins import plugin_manager
 from automl.training.classifier import Classifier, assemble
 from automl.training.composition import Composition
-from automl.training.cut import VIEWS, activations, cut, views_within_limit
 from automl.training.data import TrainingData
 from automl.training.features import Features
-from automl.training.finetuning import FineTuning, TuningInputs
+from automl.training.finetuning import FineTuning
 from automl.training.fitting import EpochReport
-from automl.training.forward import forward
 from automl.training.frozen import FrozenNetworks
 from automl.training.heads import PROBE, fit_head, head_settings, probe_head
 from automl.training.judging import Reports, TrialResult, folds_to_train, judged
 from automl.training.limits import Limits
 from automl.training.milestone import Milestone
 from automl.training.precision import training_precision
-from automl.training.scoring import balanced_accuracy
-from automl.training.views import variations
+from automl.training.threads import several_at_a_time
+from automl.training.tuning_inputs import tuning_inputs
+from automl.training.validation import Validation
 
 if TYPE_CHECKING:
     import keras
@@ -47,11 +41,6 @@ if TYPE_CHECKING:
     Floats = NDArray[np.float32]
     Rows = NDArray[np.int64]
     Logits = list[list[Floats]]
-
-ABOVE_A_CUT = frozenset(
-    {"head", "C", "units", "dropout", "optimizer", "lr", "schedule", "epochs", "batch_size"}
-)
-"""Dimensions that change nothing about the activations below a cut."""
 
 
 class Trial:
@@ -218,7 +207,7 @@ class Trial:
             fitted = self._fit(settings, train, features, *report)
             return [head.logits(features.values[validation]) for head in fitted]
 
-        with _threads(len(folds) if isinstance(self._head, EstimatorHead) else 1) as each:
+        with several_at_a_time(len(folds) if isinstance(self._head, EstimatorHead) else 1) as each:
             for found in each(fit, range(len(folds))):
                 for i, values in enumerate(found):
                     logits[i].append(values)
@@ -266,7 +255,7 @@ class Trial:
             if number < len(logits[0]):
                 continue
             reports = self._reports if number == 0 else None
-            watch = _Validation(tuning, data.y, validation, reports)
+            watch = Validation(tuning, data.y, validation, reports)
 
             def on_epoch(epoch: int, logs: Mapping[str, float], watch: Any = watch) -> None:
                 watch.on_epoch(epoch, logs)
@@ -294,61 +283,18 @@ class Trial:
             # What is tuned under an estimator is a linear head; the estimator comes after.
             head = _linear_head()
         width = int(self.network.output_shape[-1])
+        inputs = tuning_inputs(
+            self.params, self.data, self._networks, self.precision, self._pretrained, self._count
+        )
         return FineTuning(
             self._backbone,
             self.network,
             head.layers(width, self.data.classes, self.params),
-            self._tuning_inputs(),
+            inputs,
             self.params,
             self.data.seed,
             self._pretrained,
         )
-
-    def _tuning_inputs(self) -> TuningInputs:
-        """Returns activations where the lower blocks stay as they are, else the pictures."""
-        data, params = self.data, self.params
-        policy = plugin_manager().augmentations[params["augmentation"]]
-        inputs = self._activations(policy) if self._pretrained else None
-        return inputs or TuningInputs(
-            data.pixels,
-            data.rows,
-            self.network,
-            layers=policy.layers(params, data.seed),
-            augmenter=policy.augmenter(params, data.seed),
-        )
-
-    def _activations(self, policy: Augmentation) -> TuningInputs | None:
-        """Returns activations below the trained blocks; `None` where there is no room for them."""
-        data, images = self.data, len(self.data.rows)
-        parts = cut(self._backbone, self.network, float(self.params["unfreeze"]))
-        if parts is None:
-            return None
-        makers = variations(policy, self.params, data.seed, VIEWS)
-        features = self._networks.path()
-
-        def path(views: int) -> Path:
-            below = {k: value for k, value in self.params.items() if k not in ABOVE_A_CUT}
-            content = json.dumps([below, data.seed, views], sort_keys=True, default=str)
-            tag = hashlib.sha256(content.encode()).hexdigest()[:16]
-            return features.with_name(f"{features.stem}-{tag}.npy")
-
-        views = views_within_limit(
-            parts, images, len(makers), lambda views, size: data.cache.fits(path(views), size)
-        )
-        if views < min(2, len(makers)):  # a single view would be no variation
-            return None
-        values = activations(
-            lambda: forward(parts.lower, self._networks.work(views=views), self.precision),
-            data.pixels,
-            data.rows,
-            makers[:views],
-            data.cache,
-            path(views),
-            self._count(views * images),
-        )
-        if values is None:
-            return None
-        return TuningInputs(values, np.arange(images), parts.upper, views=views)
 
     def _tune(
         self,
@@ -386,55 +332,6 @@ class Trial:
             on_epoch,
             begun,
             shorten=limits is not None,
-        )
-
-
-@contextlib.contextmanager
-def _threads(tasks: int) -> Iterator[Callable[..., Iterable[Any]]]:
-    """Gives a `map` that does several tasks at a time, each with its linear algebra on one core.
-
-    Fits of small sets keep one core busy; on several at a time, their folds take turns less.
-    """
-    workers = min(tasks, cores())
-    if workers < 2:
-        yield map
-        return
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(workers) as pool:
-        yield pool.map
-
-
-class _Validation:
-    """Watches a fold's validation images while it trains."""
-
-    def __init__(
-        self, tuning: FineTuning, y: Rows, positions: Rows, reports: Reports | None
-    ) -> None:
-        self._tuning, self._y, self._positions = tuning, y[positions], positions
-        self._reports = reports
-        self._last: Floats | None = None
-
-    def logits(self) -> Floats:
-        """Returns the logits after the last epoch."""
-        return self._tuning.logits(self._positions) if self._last is None else self._last
-
-    def on_epoch(self, epoch: int, logs: Mapping[str, float]) -> None:
-        if self._reports is None:
-            return
-        from scipy.special import log_softmax
-
-        y = self._y
-        values = self._last = self._tuning.logits(self._positions)
-        picked = log_softmax(values.astype(np.float64), axis=1)[np.arange(len(y)), y]
-        self._reports.on_epoch(
-            epoch,
-            {
-                **logs,
-                "val_loss": float(-picked.mean()),
-                "val_accuracy": float(np.mean(values.argmax(axis=1) == y)),
-                "val_balanced_accuracy": balanced_accuracy(y, values),
-            },
         )
 
 

@@ -15,11 +15,12 @@ from automl.data.splits import validation_folds
 from automl.errors import TrialError, UsageError
 from automl.plugins import plugin_manager
 from automl.training.classifier import load_classifier
-from automl.training.finetuning import FineTuning, TuningInputs, unfreeze
+from automl.training.finetuning import FineTuning, unfreeze
 from automl.training.forward import predict
 from automl.training.judging import Reports, folds_to_train
 from automl.training.limits import Limits, TrialCancelledError, TrialDeadlineError
 from automl.training.trial import Trial
+from automl.training.tuning_inputs import TuningInputs
 
 FROZEN = {"backbone": "pixels", "depth": 1, "resolution": 8, "unfreeze": 0.0}
 GRADIENT = {"optimizer": "adamw", "lr": 0.01, "schedule": "cosine", "epochs": 4, "batch_size": 16}
