@@ -13,6 +13,7 @@ from automl.components.strategy import OBJECTIVE
 from automl_plugins.strategies.configurations import Values, combinations_of, complete, options
 from automl_plugins.strategies.staged_recipes import (
     LEAST_SEEN,
+    LEAST_SEEN_TUNED,
     RECIPES,
     RELIEF,
     SCRATCH_RECIPES,
@@ -205,8 +206,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
             if values["unfreeze"] > 0:
                 for promise, recipe in SCRATCH_RECIPES:
                     made = complete(self._dimensions, {**values, "head": "linear", **recipe})
-                    seen = made["epochs"] * (self._context.images or LEAST_SEEN)
-                    yield _Candidate("scratch", promise * min(1.0, seen / LEAST_SEEN), made)
+                    yield _Candidate("scratch", promise * self._learnt(made, LEAST_SEEN), made)
             elif _family(values) not in tried:
                 yield _Candidate("network", 1.0, self._sampled(values, preferred))
         yield from self._promotions()
@@ -225,7 +225,13 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
                 for promise, recipe in RECIPES:
                     tuned = complete(self._dimensions, {**values, "head": "linear", **recipe})
                     if tuned["unfreeze"] > 0:
-                        yield _Candidate("tune", promise * min(size, 1.1), tuned)
+                        learnt = self._learnt(tuned, LEAST_SEEN_TUNED)
+                        yield _Candidate("tune", promise * min(size, 1.1) * learnt, tuned)
+
+    def _learnt(self, values: Values, enough: int) -> float:
+        """Returns what a training reaches of its promise, by the images that it sees."""
+        seen = values["epochs"] * (self._context.images or enough)
+        return min(1.0, seen / enough)
 
     def _promotions(self) -> Iterator[_Candidate]:
         """Yields the networks that were judged on a sample, on the next larger one."""

@@ -49,3 +49,6 @@ SCRATCH_RECIPES: Sequence[tuple[float, Values]] = (
 
 LEAST_SEEN = 20_000
 """Images that a network trained from scratch has to see, an epoch of each, before it is one."""
+
+LEAST_SEEN_TUNED = 3_000
+"""The same for fine-tuning: a dozen steps spoil a head that was fitted on frozen features."""

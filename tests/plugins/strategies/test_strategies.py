@@ -37,6 +37,7 @@ def search(
     strategy="staged",
     seconds_left=lambda values: 1e9,
     images=0,
+    cost=cost,
 ):
     """Returns the values of the trials that the strategy makes, in order."""
     pins = pins or {}
@@ -307,6 +308,18 @@ def test_what_is_joined_leaves_the_time_to_fine_tune():
     assert [values["unfreeze"] > 0 for values in made] == [False, False, True]
     assert not any(extras(values) for values in made if values["unfreeze"] == 0)
     assert extras(made_within(98 * frozen)[2])  # there is nothing to save it for
+
+
+def test_few_images_are_fine_tuned_for_more_epochs():
+    def by_epoch(values):
+        return cost(values) * values.get("epochs", 1)
+
+    def epochs_of_the_first_tuned(images):
+        pins = {name: str(value) for name, value in LITE.items()}
+        made = search(pins, images=images, cost=by_epoch)
+        return next(values["epochs"] for values in made if values["unfreeze"] > 0)
+
+    assert epochs_of_the_first_tuned(images=2_000) < epochs_of_the_first_tuned(images=200)
 
 
 @pytest.mark.parametrize(
