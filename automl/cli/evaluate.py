@@ -13,6 +13,7 @@ from automl.cli.quiet import without_chatter
 if TYPE_CHECKING:
     from automl.evaluation.metrics import Evaluation
     from automl.registry import Model
+    from automl.workspace import Workspace
 
 
 @click.command()
@@ -26,11 +27,15 @@ def command(run: str, images: str, save: str | None, workspace: str | None, as_j
 
     RUN is a run's id, or an experiment's or model's name for its newest version.
     """
+    from automl.cli.trained_on import trained_on
     from automl.cli.wording import percent
     from automl.data.dataset import Dataset
+    from automl.workspace import Workspace
 
     dataset = Dataset.from_source(images, workspace)
-    model = _model(run, workspace)
+    place = Workspace.find(workspace)
+    model = _model(run, place)
+    seen = trained_on(model, dataset, place)
     with without_chatter():
         evaluation = model.evaluate(dataset)
     pictures = _save_pictures(evaluation, Path(save)) if save else []
@@ -40,6 +45,7 @@ def command(run: str, images: str, save: str | None, workspace: str | None, as_j
                 "model": model.name,
                 "version": model.version,
                 **evaluation.summary(),
+                "trained_on": seen,
                 "confusion_matrix": evaluation.confusion_matrix.tolist(),
                 "labels": list(evaluation.labels),
                 "pictures": [str(path) for path in pictures],
@@ -64,21 +70,24 @@ def command(run: str, images: str, save: str | None, workspace: str | None, as_j
         f"class-averaged accuracy {percent(evaluation.balanced_accuracy)} (95 % interval "
         f"{percent(low)} to {percent(high)}), accuracy {percent(evaluation.accuracy)}."
     )
+    if seen:
+        click.echo(
+            f"It was trained on {seen:,} of these {len(dataset):,} images, so that these figures "
+            f"are better than those of new ones."
+        )
     for path in pictures:
         click.echo(path)
 
 
-def _model(run: str, workspace: str | None) -> Model:
+def _model(run: str, workspace: Workspace) -> Model:
     from automl.errors import NotFoundError
     from automl.registry import load_model
     from automl.tuning.run import find_run
-    from automl.workspace import Workspace
 
-    place = Workspace.find(workspace)
     try:
-        return load_model(run, workspace=place)
+        return load_model(run, workspace=workspace)
     except NotFoundError:
-        return find_run(place, run).best
+        return find_run(workspace, run).best
 
 
 def _save_pictures(evaluation: Evaluation, folder: Path) -> list[Path]:

@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import resource
+import shutil
 import signal
 import threading
 import time
@@ -16,12 +17,14 @@ import pytest
 
 import automl
 from automl.cli.main import main
+from automl.cli.trained_on import trained_on
 from automl.cli.wording import configuration
 from automl.errors import NotFoundError, SearchError, UsageError
 from automl.export.reference import patterns, read_reference
 from automl.images import encode_png
 from automl.tuning.events import replay
 from automl.tuning.run import Run, find_run, list_runs
+from automl.tuning.run_data import load_images, save_images
 from automl.workspace import Workspace
 
 PIXELS = {"backbone": "pixels", "resolution": 8}
@@ -169,6 +172,34 @@ def test_it_is_shown_with_how_to_search_so_again(run, workspace, capsys):
     call = "automl.search(IMAGES, name='digits', trials=2, seed=0, fixed={"
     assert call + "'backbone': 'pixels', 'resolution': '8'}, strategy='staged', workers=1)" in shown
     assert "◆" in next(line for line in shown.splitlines() if line.split()[:1] == ["1"])
+
+
+def test_evaluate_says_on_how_many_images_the_model_was_trained(
+    run, parts, digits, workspace, tmp_path, capsys
+):
+    def evaluate(images, *options):
+        with pytest.raises(SystemExit):
+            main(["evaluate", run.id, str(images), "--workspace", str(workspace.root), *options])
+        return capsys.readouterr().out
+
+    held_out = tmp_path / "held-out.parquet"
+    parts[1].to_parquet(held_out)
+    assert "\nIt was trained on 72 of these 96 images" in evaluate(digits)
+    assert "trained" not in evaluate(held_out)
+    assert json.loads(evaluate(digits, "--json"))["trained_on"] == 72
+
+
+def test_what_a_model_was_trained_on_may_be_gone(run, digits, workspace, tmp_path, caplog):
+    copy = Workspace.find(shutil.copytree(workspace.root, tmp_path / "copy"))
+    images, folder = automl.Dataset.from_folder(digits), copy.experiments / "digits" / run.id
+    known, _ = load_images(folder)
+    moved = known.table.column("path").to_pylist()
+    moved[0] = str(tmp_path / "gone.png")
+    save_images(folder, automl.Dataset(known.table.set_column(0, "path", [moved])), None)
+    assert trained_on(run.best, images, copy) == 71
+    assert "have changed or gone since" in caplog.text
+    shutil.rmtree(folder)
+    assert trained_on(run.best, images, copy) is None
 
 
 def test_a_run_whose_process_is_gone_has_failed(run, tmp_path):
