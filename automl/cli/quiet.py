@@ -1,4 +1,8 @@
-"""Keeps TensorFlow's start-up chatter off the terminal."""
+"""Keeps TensorFlow's start-up chatter off the terminal.
+
+For commands alone, whose process is theirs: in a program that uses automl, threads and child
+processes write to the same standard error, and what they write must not be held back.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import tempfile
 from collections.abc import Iterator
 
 _CHATTER = re.compile(rb"[IWE]\d{4} [\d:.]+ |WARNING: All log messages before absl|To enable the f")
-"""How lines begin that its C++ side writes whatever the log level says."""
+"""How lines begin that its C++ side writes while it is loaded, whatever the log level says."""
 
 
 @contextlib.contextmanager
