@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from automl.plugins import plugin_manager
 from automl.records import TrialRecord
 
 NO_BREAK_SPACE = "\N{NO-BREAK SPACE}"
@@ -63,11 +64,20 @@ def trial_number(row: TrialRecord) -> str:
 
 
 def network(hyperparameters: Mapping[str, Any]) -> str:
-    """Returns what a configuration's features come from, such as `resnet 18 + alexnet 8`."""
-    backbone, depth = number(hyperparameters.get("backbone")), hyperparameters.get("depth")
-    name = backbone if depth in (None, backbone) else f"{backbone} {number(depth)}"
+    """Returns what a configuration's features come from, such as `resnet 18 + alexnet`."""
+    name = _network(number(hyperparameters.get("backbone")), hyperparameters.get("depth"))
     other = hyperparameters.get("fusion", "none")
-    return name if other == "none" else f"{name} + {number(other)}"
+    if other == "none":
+        return name
+    backbone, _, depth = number(other).rpartition(" ")
+    return f"{name} + {_network(backbone, depth)}"
+
+
+def _network(backbone: str, depth: object) -> str:
+    """Names a network by its depth too, unless its backbone has no other."""
+    known = plugin_manager().backbones  # without those of plugins that are not installed any more
+    alone = backbone in known and len(known[backbone].depths) == 1
+    return backbone if alone or depth is None else f"{backbone} {number(depth)}"
 
 
 def number(value: object) -> str:

@@ -69,7 +69,7 @@ def trial(place=0, **changes):
         "stage": "frozen",
         "status": "completed",
         "hyperparameters": {
-            "backbone": "pixels", "depth": 1, "resolution": 16, "head": "logistic", "C": 0.125,
+            "backbone": "pixels", "depth": 0, "resolution": 16, "head": "logistic", "C": 0.125,
         },
         "score": 0.9 - 0.01 * place,
         "spread": 0.021,
@@ -149,7 +149,7 @@ def test_everything_is_there_in_order(tmp_path, photos):
         f"{100 * evaluation.balanced_accuracy:.1f} % class-averaged accuracy",
         f"95 % interval: {100 * evaluation.balanced_accuracy_interval().low:.1f} % to",
         "6 held-out images",
-        "pixels 1 with a logistic head",
+        "pixels with a logistic head",
         "16 × 16 px",
         "2 min 51 s of 3 min 00 s",
         "automl deploy dishes",

@@ -6,7 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from automl.evaluation.text import NO_BREAK_SPACE, clean, duration, number, percent, shorten
+from automl.evaluation.text import (
+    NO_BREAK_SPACE,
+    clean,
+    duration,
+    network,
+    number,
+    percent,
+    shorten,
+)
 
 
 @pytest.mark.parametrize(
@@ -37,6 +45,22 @@ def test_duration_in_units_that_suit(seconds, text):
 )
 def test_number_as_a_person_writes_it(value, text):
     assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("values", "text"),
+    [
+        ({"backbone": "pixels", "depth": 0}, "pixels"),
+        ({"backbone": "efficientnet-lite", "depth": 0}, "efficientnet-lite 0"),
+        ({"backbone": "resnet", "depth": 18, "fusion": "alexnet 8"}, "resnet 18 + alexnet"),
+        ({"backbone": "alexnet", "depth": 8, "fusion": "resnet 18"}, "alexnet + resnet 18"),
+        ({"backbone": "a-plugin-that-is-gone", "depth": 3}, "a-plugin-that-is-gone 3"),
+        ({"backbone": "a-plugin-that-is-gone"}, "a-plugin-that-is-gone"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_network_is_named_by_its_depth_where_there_are_others(values, text):
+    assert network(values) == text
 
 
 @given(st.text(st.characters(), max_size=80), st.integers(4, 40))
