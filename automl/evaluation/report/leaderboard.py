@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from automl.evaluation.pareto import pareto_front, usual_cost
 from automl.evaluation.report.html import Child, Html, tag
-from automl.evaluation.text import NO_BREAK_SPACE, duration, number, percent, shorten
+from automl.evaluation.text import (
+    NO_BREAK_SPACE,
+    duration,
+    network,
+    number,
+    percent,
+    shorten,
+    trial_number,
+)
 from automl.records import RunRecord, TrialRecord
 
 MOST_TRIALS = 1000
 """The most trials to list."""
 
-_OWN_COLUMN = ("backbone", "depth", "resolution", "head")
-_BEFORE = ("rank", "stage", *_OWN_COLUMN, "other settings", "score")
+_OWN_COLUMN = frozenset({"backbone", "depth", "fusion", "resolution", "head"})
+_BEFORE = ("rank", "trial", "network", "px", "head", "other settings", "score")
 _MEASURED = {"latency": "latency_ms", "size": "size_mb"}
 _UNITS = {"latency": "ms", "size": "MB"}
 _AFTER = ("time", "status")
-_NUMERIC = frozenset({"rank", "resolution", "score", "time", *_MEASURED})
+_NUMERIC = frozenset({"rank", "trial", "px", "score", "time", *_MEASURED})
 
 
 def leaderboard_section(run: RunRecord, leaderboard: Sequence[TrialRecord]) -> Html:
@@ -92,16 +99,15 @@ def _row(
     return tag(
         "tr",
         _cell(rank if rank else "–", rank, numeric=True),
-        _cell(row["stage"], class_="whole"),
-        *(
-            _cell(number(value := settings.get(key)), value, key in _NUMERIC, "whole")
-            for key in _OWN_COLUMN
-        ),
-        _cell(_other_settings(settings), class_="settings"),
+        _cell(trial_number(row), numeric=True),
+        _cell(network(settings), class_="network"),
+        _cell(number(settings.get("resolution")), numeric=True),
+        _cell(number(settings.get("head")), class_="whole"),
+        _cell(_other_settings(row), class_="settings"),
         _cell([_score(row), " ◆" if front else None], row["score"], True, "score"),
         *(_measurement(row, name) for name in measured),
         _cell(duration(row["seconds"]), row["seconds"], numeric=True),
-        _cell(_status(row, won), row["status"], class_="status"),
+        _cell(tag("b", "chosen") if won else row["status"], row["status"]),
         class_="won" if won else row["status"],
     )
 
@@ -129,18 +135,19 @@ def _score(row: TrialRecord) -> list[Child]:
     ]
 
 
-def _other_settings(settings: Mapping[str, Any]) -> list[Child]:
-    return [
-        # A line may break between the settings, but not inside one.
-        [tag("span", tag("i", shorten(key, 24)), NO_BREAK_SPACE, shorten(number(value), 28)), " "]
-        for key, value in settings.items()
-        if key not in _OWN_COLUMN and value is not None
-    ]
-
-
-def _status(row: TrialRecord, won: bool) -> list[Child]:
+def _other_settings(row: TrialRecord) -> list[Child]:
+    settings = {"stage": row["stage"], **row["hyperparameters"]}
     error = row.get("error")
     return [
-        tag("b", "chosen") if won else row["status"],
+        # A line may break between the settings, but not inside one.
+        [
+            [tag("span", tag("i", shorten(key, 24)), NO_BREAK_SPACE, _shown(value)), " "]
+            for key, value in settings.items()
+            if key not in _OWN_COLUMN and value is not None
+        ],
         tag("small", error[:500]) if error else None,
     ]
+
+
+def _shown(value: object) -> str:
+    return shorten(number(value), 28)

@@ -283,6 +283,12 @@ def test_a_search_without_fine_tuning_or_model(tmp_path):
     assert "automl deploy" not in page.text
 
 
+def test_the_leaderboard_calls_trials_by_their_numbers(tmp_path):
+    page = Page(write(tmp_path, run_of(["a", "b"]), [trial(6)], evaluation_of(["a", "b"])))
+    assert "rank trial network px head" in page.text
+    assert "1 7 pixels 16 logistic stage frozen C 0.125 84.0 % ± 2.1" in page.text
+
+
 def test_an_empty_leaderboard(tmp_path):
     page = Page(write(tmp_path, run_of(["a", "b"]), [], evaluation_of(["a", "b"])))
     assert "No trial was scored." in page.text
