@@ -151,9 +151,9 @@ def _asked(run: Run) -> str:
     """Returns what to type, or to call from Python, for the same search again."""
     record, settings = run.record, run.details["settings"]
     backend = settings["backend"]
-    prefix = "" if backend == "tensorflow" else f"KERAS_BACKEND={backend} "
     if record["command"]:
-        return prefix + shlex.join(record["command"])
+        variable = "" if backend == "tensorflow" else f"KERAS_BACKEND={backend} "
+        return variable + shlex.join(record["command"])
     options = {
         "name": record["name"],
         "budget": record["budget_seconds"],
@@ -161,11 +161,13 @@ def _asked(run: Run) -> str:
         "seed": record["seed"],
         "fixed": settings["pins"],
         "strategy": settings["strategy"],
+        "compute": settings["compute"],
         "observe": settings["observers"],
         **{name: settings[name] for name in ("max_latency_ms", "max_size_mb", "workers")},
     }
     given = (f"{name}={value!r}" for name, value in options.items() if value not in (None, {}, []))
-    return f"{prefix}automl.search(IMAGES, {', '.join(given)})"
+    variable = "" if backend == "tensorflow" else f"os.environ['KERAS_BACKEND'] = {backend!r}; "
+    return f"{variable}automl.search(IMAGES, {', '.join(given)})"
 
 
 def _what_mattered(run: Run) -> str:

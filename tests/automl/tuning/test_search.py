@@ -169,9 +169,30 @@ def test_it_is_shown_with_how_to_search_so_again(run, workspace, capsys):
     with pytest.raises(SystemExit):
         main(["runs", "show", run.id, "--workspace", str(workspace.root)])
     shown = capsys.readouterr().out
-    call = "automl.search(IMAGES, name='digits', trials=2, seed=0, fixed={"
-    assert call + "'backbone': 'pixels', 'resolution': '8'}, strategy='staged', workers=1)" in shown
+    call = "\nautoml.search(IMAGES, name='digits', trials=2, seed=0, fixed={"
+    pins = "'backbone': 'pixels', 'resolution': '8'}, strategy='staged', compute='local', "
+    assert f"{call}{pins}workers=1)\n" in shown
     assert "◆" in next(line for line in shown.splitlines() if line.split()[:1] == ["1"])
+
+
+@pytest.mark.parametrize(
+    ("command", "shown"),
+    [
+        ([], "os.environ['KERAS_BACKEND'] = 'torch'; automl.search(IMAGES, name='digits', "),
+        (["automl", "search", "my photos"], "KERAS_BACKEND=torch automl search 'my photos'"),
+    ],
+    ids=["from Python", "from a terminal"],
+)
+def test_how_to_search_again_on_another_backend(run, tmp_path, capsys, command, shown):
+    workspace = Workspace.find(tmp_path)
+    started = json.loads((run.folder / "events.jsonl").read_text(encoding="utf-8").splitlines()[0])
+    started["command"], started["settings"]["backend"] = command, "torch"
+    folder = workspace.experiments / "digits" / run.id
+    folder.mkdir(parents=True)
+    (folder / "events.jsonl").write_text(json.dumps(started) + "\n", encoding="utf-8")
+    with pytest.raises(SystemExit):
+        main(["runs", "show", run.id, "--workspace", str(tmp_path)])
+    assert capsys.readouterr().out.splitlines()[1].startswith(shown)
 
 
 def test_evaluate_says_on_how_many_images_the_model_was_trained(
