@@ -14,6 +14,7 @@ from automl.audit.check import Audit
 from automl.audit.finding import KINDS, Finding
 from automl.evaluation.report.document import document, script
 from automl.evaluation.report.html import Html, name, tag
+from automl.evaluation.report.tables import header
 from automl.evaluation.report.thumbnails import common_folder, thumbnail
 from automl.files import replacing
 
@@ -75,15 +76,7 @@ def _head(title: str, audit: Audit, kinds: Sequence[tuple[str, list[Finding]]]) 
         tag("h1", name(title, 60)),
         tag(
             "table",
-            tag(
-                "thead",
-                tag(
-                    "tr",
-                    tag("th", "finding", scope="col"),
-                    tag("th", "number", scope="col", class_="n"),
-                    tag("th", "what it is", scope="col"),
-                ),
-            ),
+            header(("finding", "number", "what it is"), {"number"}),
             tag(
                 "tbody",
                 [

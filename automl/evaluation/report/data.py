@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from automl.evaluation.report.html import Html, name, tag
+from automl.evaluation.report.tables import header, scrolling
 from automl.records import RunRecord
 
 MOST_FILES = 300
@@ -35,8 +36,7 @@ def _counts(run: RunRecord) -> Html:
         )
         for label, learned, held in rows
     ]
-    return tag(
-        "div",
+    return scrolling(
         tag(
             "table",
             tag("caption", f"{sum(total):,} images in {len(rows)} classes"),
@@ -62,10 +62,7 @@ def _counts(run: RunRecord) -> Html:
             ),
             class_="counts",
         ),
-        class_="scroll tall",
-        tabindex=0,
-        role="region",
-        aria_label="Images by class",
+        "Images by class",
     )
 
 
@@ -81,13 +78,10 @@ def _set_aside(run: RunRecord) -> Html:
             f"{len(files):,} file{' was' if len(files) == 1 else 's were'} set aside, "
             "for not being readable as an image",
         ),
-        tag(
-            "div",
+        scrolling(
             tag(
                 "table",
-                tag(
-                    "thead", tag("tr", [tag("th", key, scope="col") for key in ("file", "reason")])
-                ),
+                header(("file", "reason")),
                 tag(
                     "tbody",
                     [
@@ -98,10 +92,7 @@ def _set_aside(run: RunRecord) -> Html:
                     ],
                 ),
             ),
-            class_="scroll tall",
-            tabindex=0,
-            role="region",
-            aria_label="Files that were set aside",
+            "Files that were set aside",
         ),
         tag("p", f"… and {rest:,} more, all in run.json.") if rest > 0 else None,
         open=len(files) <= 10,

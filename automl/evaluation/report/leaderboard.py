@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from automl.evaluation.pareto import pareto_front, usual_cost
 from automl.evaluation.report.html import Child, Html, tag
+from automl.evaluation.report.tables import scrolling
 from automl.evaluation.text import (
     NO_BREAK_SPACE,
     duration,
@@ -51,8 +52,7 @@ def leaderboard_section(run: RunRecord, leaderboard: Sequence[TrialRecord]) -> H
             f"as high a score at as low a {cost.name}.",
             class_="quiet",
         ),
-        tag(
-            "div",
+        scrolling(
             tag(
                 "table",
                 tag(
@@ -68,10 +68,7 @@ def leaderboard_section(run: RunRecord, leaderboard: Sequence[TrialRecord]) -> H
                 ),
                 class_="sortable",
             ),
-            class_="scroll tall",
-            tabindex=0,
-            role="region",
-            aria_label="Leaderboard",
+            "Leaderboard",
         ),
         tag("p", f"… and {left_out:,} more trials.", class_="quiet") if left_out > 0 else None,
         tag("ul", [tag("li", note) for note in run["notes"]], class_="notes")

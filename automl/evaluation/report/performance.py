@@ -7,6 +7,7 @@ import numpy as np
 from automl.evaluation.metrics import Evaluation
 from automl.evaluation.report.figures import figure
 from automl.evaluation.report.html import Child, Html, name, tag
+from automl.evaluation.report.tables import header, scrolling
 from automl.evaluation.text import percent
 
 MOST_CONFUSIONS = 10
@@ -91,15 +92,7 @@ def _confusions(evaluation: Evaluation) -> Html:
     return tag(
         "table",
         tag("caption", "Most frequent confusions"),
-        tag(
-            "thead",
-            tag(
-                "tr",
-                tag("th", "is", scope="col"),
-                tag("th", "was called", scope="col"),
-                tag("th", "images", scope="col", class_="n"),
-            ),
-        ),
+        header(("is", "was called", "images"), {"images"}),
         tag("tbody", rows),
         class_="confusions",
     )
@@ -129,20 +122,14 @@ def _table(evaluation: Evaluation) -> Html:
         [tag("td", _score(value), class_="n") for value in means],
         tag("td", f"{evaluation.test_images:,}", class_="n"),
     ]
-    return tag(
-        "div",
-        tag(
-            "table",
-            tag("thead", tag("tr", head)),
-            tag("tbody", rows),
-            tag("tfoot", tag("tr", foot)),
-            class_="sortable",
-        ),
-        class_="scroll tall",
-        tabindex=0,
-        role="region",
-        aria_label=f"Scores by class; accuracy {percent(evaluation.accuracy)}",
+    table = tag(
+        "table",
+        tag("thead", tag("tr", head)),
+        tag("tbody", rows),
+        tag("tfoot", tag("tr", foot)),
+        class_="sortable",
     )
+    return scrolling(table, f"Scores by class; accuracy {percent(evaluation.accuracy)}")
 
 
 def _score(value: float | None) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from automl.evaluation.report.figures import figure
 from automl.evaluation.report.headline import in_words
 from automl.evaluation.report.html import Html, tag
+from automl.evaluation.report.tables import header
 from automl.evaluation.sensitivity import Sensitivity, sensitivities
 from automl.evaluation.text import NO_BREAK_SPACE, number, percent, shorten, trial_number
 from automl.records import TrialRecord
@@ -73,15 +74,7 @@ def _sensitivity(leaderboard: Sequence[TrialRecord]) -> Html | None:
             "div",
             tag(
                 "table",
-                tag(
-                    "thead",
-                    tag(
-                        "tr",
-                        tag("th", "dimension", scope="col"),
-                        tag("th", "explains", scope="col", class_="n"),
-                        tag("th", "best score with each value", scope="col"),
-                    ),
-                ),
+                header(("dimension", "explains", "best score with each value"), {"explains"}),
                 tag("tbody", [_effect(each) for each in found]),
             ),
             class_="scroll",
