@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections.abc import Sequence
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypedDict, cast
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 from urllib.parse import urlsplit
 
 from automl.errors import ScoringError, UsageError
@@ -37,14 +37,19 @@ class ScoredImage(TypedDict, total=False):
     error: ImageFault
 
 
+class ScoreOptions(TypedDict, total=False):
+    """What else `ScoringClient.score` takes, and says what it is, for those that pass it on."""
+
+    add_softmax: bool
+    image_resize_dims: Sequence[int] | None
+
+
 def score_endpoint(
     url: str,
     key: str,
     images: Images,
     top_k: int | None = None,
-    *,
-    add_softmax: bool = True,
-    image_resize_dims: Sequence[int] | None = None,
+    **options: Unpack[ScoreOptions],
 ) -> list[ScoredImage]:
     """Scores pictures on any running scoring gateway; see `ScoringClient.score`, which it is.
 
@@ -53,13 +58,10 @@ def score_endpoint(
         key: A key of that service.
         images: A path, an address, encoded bytes, or a list of these.
         top_k: How many classes `scores` holds; all by default.
-        add_softmax: Whether `scores` are probabilities; else they are logits.
-        image_resize_dims: Height and width to which each picture is resized here.
+        **options: `add_softmax` and `image_resize_dims`.
     """
     with ScoringClient(url, key) as client:
-        return client.score(
-            images, top_k, add_softmax=add_softmax, image_resize_dims=image_resize_dims
-        )
+        return client.score(images, top_k, **options)
 
 
 class ScoringClient:

@@ -15,10 +15,10 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from automl.components import DeployRequest, Target
 from automl.errors import DeploymentError, NotFoundError
@@ -28,7 +28,7 @@ from automl.registry import Model, load_model
 from automl.workspace import Workspace, check_name
 
 if TYPE_CHECKING:
-    from automl.client import ScoredImage
+    from automl.client import ScoredImage, ScoreOptions
     from automl.payload import Images
 
 logger = logging.getLogger(__name__)
@@ -151,14 +151,14 @@ class Deployment:
     seconds: Mapping[str, float] = field(default_factory=dict, repr=False)
 
     def score(
-        self,
-        images: Images,
-        top_k: int | None = None,
-        *,
-        add_softmax: bool = True,
-        image_resize_dims: Sequence[int] | None = None,
+        self, images: Images, top_k: int | None = None, **options: Unpack[ScoreOptions]
     ) -> list[ScoredImage]:
-        """Scores images: paths, addresses, encoded bytes, one or a list; see `ScoringClient`.
+        """Scores images: paths, addresses, encoded bytes, one or a list.
+
+        Args:
+            images: See `automl.client.ScoringClient.score`, which this is.
+            top_k: How many classes `scores` holds; all by default.
+            **options: `add_softmax` and `image_resize_dims`.
 
         Raises:
             ScoringError: If the service does not answer or refuses.
@@ -166,14 +166,7 @@ class Deployment:
         """
         from automl.client import score_endpoint
 
-        return score_endpoint(
-            self.ready_url(),
-            self.key,
-            images,
-            top_k,
-            add_softmax=add_softmax,
-            image_resize_dims=image_resize_dims,
-        )
+        return score_endpoint(self.ready_url(), self.key, images, top_k, **options)
 
     def ready_url(self) -> str:
         """Returns `url`.

@@ -54,6 +54,10 @@ def test_a_deployment_scores_what_the_model_predicts(
         assert result["scores"] == pytest.approx(prediction["scores"], abs=1e-6)
         assert result["probability"] == pytest.approx(prediction["probability"], abs=1e-6)
     assert deployed.score(str(paths[1]), top_k=1)[0]["scores"].keys() == {"grün/緑"}
+    (logits,) = deployed.score(paths[0], 1, add_softmax=False, image_resize_dims=[16, 24])
+    assert logits["scores"] == pytest.approx({"rot": 250 / 32})
+    with pytest.raises(TypeError, match="softmax"):
+        deployed.score(paths[0], softmax=False)  # type: ignore[call-arg]
 
 
 def test_the_record_is_the_owners_and_the_service_knows_only_a_hash(deployed: Deployment) -> None:
