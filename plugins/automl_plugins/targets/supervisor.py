@@ -3,7 +3,7 @@
 They were started by who made the plan and need no parent: where this process ends, they go on.
 SIGTERM ends it and only it; SIGHUP makes it read the plan again. It holds the gateway's socket, so
 that nobody else gets the port, and connections wait in line, while one gateway takes another's
-place.
+place. It keeps the logs beside the plan from growing for ever.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from pathlib import Path
 
 from automl_plugins.targets.plan import POLL, read_plan
 from automl_plugins.targets.processes import LISTEN_FD, Detached
+from automl_plugins.targets.rotation import rotate
 
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 4.0
@@ -31,17 +32,20 @@ def main() -> None:
     signal.signal(signal.SIGHUP, lambda *_: reread.set())
     listening = int(os.environ.pop(LISTEN_FD))
     os.set_inheritable(listening, False)
-    watched = _watch(listening)
+    plan = Path(sys.argv[1])
+    watched = _watch(plan, listening)
     while not stop.wait(POLL):
         if reread.is_set():
             reread.clear()
-            watched = _watch(listening)
+            watched = _watch(plan, listening)
         for each in watched:
             each.look()
+        for log in plan.parent.glob("*.log"):
+            rotate(log)
 
 
-def _watch(listening: int) -> list[_Watched]:
-    *behind, gateway = read_plan(Path(sys.argv[1]))
+def _watch(plan: Path, listening: int) -> list[_Watched]:
+    *behind, gateway = read_plan(plan)
     return [*(_Watched(server, None) for server in behind), _Watched(gateway, listening)]
 
 

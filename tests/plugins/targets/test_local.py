@@ -16,6 +16,7 @@ from automl.components import DeployRequest
 from automl.errors import DeploymentError, UsageError
 from automl.registry import Model
 from automl_plugins.targets.local import LocalTarget
+from automl_plugins.targets.rotation import LARGEST
 
 
 @pytest.fixture
@@ -115,6 +116,9 @@ def test_what_ends_is_started_again(request_: DeployRequest) -> None:
             wait_for(lambda count=count: len(log.read_text().splitlines()) == count)
             wait_for(lambda: target.status(service.state) == "ready")
         assert len(running(request_.directory)) == 3
+        with (request_.directory / "gateway.log").open("ab") as grown:
+            grown.truncate(LARGEST + 1)
+        wait_for((request_.directory / "gateway.log.1").exists)
         assert [line.split(" the ")[1] for line in log.read_text().splitlines()] == [
             "model server was not there; started it",
             "gateway was not there; started it",
