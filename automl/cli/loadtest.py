@@ -34,6 +34,24 @@ if TYPE_CHECKING:
     metavar="OBJECTIVE",
     help="Exit with 1 unless it is met: 'p95<50ms' (p50, p99), 'errors<1%', 'rps>100'; repeatable.",
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="How many processes make the load, each on a core.",
+)
+@click.option(
+    "--listen",
+    metavar="HOST:PORT",
+    help="Wait here for that many workers from other machines instead of starting them.",
+)
+@click.option(
+    "--join",
+    metavar="HOST:PORT",
+    help="Be a worker of the load test that listens there; it says how many requests and how long.",
+)
 @click.option("--chart", metavar="FILE", type=click.Path(), help="Write the latencies, as PNG.")
 @click.option(
     "--key",
@@ -50,6 +68,9 @@ def command(
     concurrency: int,
     duration: str,
     slo: tuple[str, ...],
+    workers: int,
+    listen: str | None,
+    join: str | None,
     chart: str | None,
     key: str | None,
     workspace: str | None,
@@ -66,8 +87,20 @@ def command(
     objectives = [Objective.parse(text) for text in slo]
     seconds = parse_duration(duration)
     url, key = service(deployment, key, workspace)
+    if listen:
+        click.echo(f"Waiting for {workers} × `automl loadtest … --join {listen}`.", err=True)
     with _Bar(seconds) as bar:
-        test = load_test(url, key, images, concurrency, seconds, bar.update)
+        test = load_test(
+            url,
+            key,
+            images,
+            concurrency,
+            seconds,
+            bar.update,
+            workers=workers,
+            listen=listen,
+            join=join,
+        )
     if chart:
         from automl.loadtest.picture import latency_chart
 
@@ -129,16 +162,17 @@ def _print(test: LoadTest, objectives: list[Objective], chart: str | None) -> No
     )
     for kind, count in test.errors.items():
         click.echo(f"{count:,} errors: {kind}")
+    cores = "a core" if test.processes == 1 else f"{test.processes} cores"
+    share = f"the load generator used {100 * test.generator_share:.0f} % of {cores}"
     if test.generator_limits:
         click.echo(
-            f"Warning: the load generator used {100 * test.generator_share:.0f} % of its core, so "
-            f"that these are its own limits; start it on more machines at once.",
+            f"Warning: {share}, so that these are its own limits; add --workers, on this machine "
+            f"or on others.",
             err=True,
         )
     else:
         click.echo(
-            f"The load generator used {100 * test.generator_share:.0f} % of a core, and could "
-            f"make about {test.generator_limit:,.0f} requests/s."
+            f"{share.capitalize()}, and could make about {test.generator_limit:,.0f} requests/s."
         )
     for objective in objectives:
         click.echo(f"{objective.text}: {'met' if objective.is_met(test) else 'missed'}")

@@ -1,7 +1,7 @@
 """How many pictures a scoring service answers, and how quickly.
 
-The requests are made by Locust, which replaces Python's sockets by gevent's: it runs in a process
-of its own (`generator`), which is the only module that imports it.
+The requests are made by Locust, which replaces Python's sockets by gevent's: it runs in processes
+of its own (`generator`), which with `sender` are the only modules that import it.
 """
 
 from automl.loadtest.objective import Objective

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 BUSY = 0.8
-"""The share of a core from which on the generator, which has only one, is what limits."""
+"""The share of its cores, one a process, from which on the generator is what limits."""
 
 
 class Answer(NamedTuple):
@@ -35,14 +35,16 @@ class LoadTest:
     Attributes:
         concurrency: How many requests were under way at any time.
         seconds: From the first request to the last answer.
-        cpu_seconds: What the load generator itself used of a core.
-        answers: Every request's end, in order.
+        cpu_seconds: What the load generator's processes used of their cores together.
+        answers: Every request's end, in order; nearly so where several processes sent.
+        processes: How many sent.
     """
 
     concurrency: int
     seconds: float
     cpu_seconds: float
     answers: Sequence[Answer] = field(repr=False)
+    processes: int = 1
 
     @property
     def requests(self) -> int:
@@ -67,13 +69,13 @@ class LoadTest:
 
     @property
     def generator_share(self) -> float:
-        """The share of a core that the load generator used, 0..1."""
-        return self.cpu_seconds / self.seconds if self.seconds else 0.0
+        """The share of a core that each of the load generator's processes used, 0..1."""
+        return self.cpu_seconds / self.seconds / self.processes if self.seconds else 0.0
 
     @property
     def generator_limit(self) -> float:
-        """The requests per second that the load generator could make, had it a core to itself."""
-        return self.requests / self.cpu_seconds if self.cpu_seconds else 0.0
+        """The requests per second that it could make, had each process a core to itself."""
+        return self.requests / self.cpu_seconds * self.processes if self.cpu_seconds else 0.0
 
     @property
     def generator_limits(self) -> bool:
@@ -90,6 +92,7 @@ class LoadTest:
             **{f"p{p}_ms": self.percentile(p) for p in (50, 95, 99)},
             "errors": self.errors,
             "generator": {
+                "processes": self.processes,
                 "core_share": round(self.generator_share, 3),
                 "requests_per_second_limit": round(self.generator_limit, 1),
                 "is_the_limit": self.generator_limits,

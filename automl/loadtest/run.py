@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import json
+import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -25,6 +28,10 @@ def load_test(
     concurrency: int = 16,
     seconds: float = 30.0,
     progress: Progress = lambda answers: None,
+    *,
+    workers: int = 1,
+    listen: str | None = None,
+    join: str | None = None,
 ) -> LoadTest:
     """Keeps a scoring service busy and measures how it answers.
 
@@ -39,6 +46,11 @@ def load_test(
         concurrency: How many requests are under way at any time.
         seconds: For how long; the requests that are under way then are waited for.
         progress: Is given the answers since its last call, about twice a second.
+        workers: How many processes send, each on a core of its own.
+        listen: An address (`HOST:PORT`) at which that many workers from elsewhere are waited for;
+            by default they are started here.
+        join: The address at which a load test listens, for being one of its workers: it says how
+            many requests are under way, and for how long. Only this worker's part is returned.
 
     Raises:
         UsageError: If Locust is not installed, or an argument is put wrongly.
@@ -54,6 +66,13 @@ def load_test(
             f"expected at least 1 request at a time and more than 0 seconds, found {concurrency} "
             f"and {seconds:g}; correct them."
         )
+    if not 1 <= workers <= concurrency:
+        raise UsageError(
+            f"expected at least 1 worker and a request at a time for each, found {workers} for "
+            f"{concurrency}; correct them."
+        )
+    if listen and join:
+        raise UsageError("expected one address to listen at or to join, found both; drop one.")
     pictures = [payload for group in payloads(images) for payload in group]
     for payload in pictures:
         if payload.fault is not None:
@@ -70,6 +89,9 @@ def load_test(
         "bodies": [json.dumps({"images": [{"b64": payload.b64}]}) for payload in pictures],
         "concurrency": concurrency,
         "seconds": seconds,
+        "workers": workers,
+        "listen": _address(listen) if listen else None,
+        "join": _address(join) if join else None,
     }
     return _generate(order, progress)
 
@@ -97,7 +119,11 @@ def _generate(order: dict[str, Any], progress: Progress) -> LoadTest:
                 said = json.loads(line)
                 if "seconds" in said:
                     return LoadTest(
-                        order["concurrency"], said["seconds"], said["cpu_seconds"], answers
+                        said["concurrency"],
+                        said["seconds"],
+                        said["cpu_seconds"],
+                        answers,
+                        1 if order["join"] else order["workers"],
                     )
                 new = [Answer(*answer) for answer in said["answers"]]
                 answers += new
@@ -105,12 +131,22 @@ def _generate(order: dict[str, Any], progress: Progress) -> LoadTest:
         except BrokenPipeError:
             pass  # it ended at once, and says why
         finally:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError, PermissionError):  # it has ended
+                os.killpg(process.pid, signal.SIGKILL)  # and the workers that it has started
         process.wait()
         raise ScoringError(
             f"expected the load generator to finish, found that it ended: {_last_line(errors)}; "
             f"try again."
         )
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise UsageError(
+            f"expected an address such as 192.168.1.5:5557, found {text!r}; correct it."
+        )
+    return host, int(port)
 
 
 def _last_line(file: IO[str]) -> str:
