@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -40,3 +41,33 @@ def make_data(scans: tuple[np.ndarray, np.ndarray], tmp_path: Path) -> MakeData:
         return TrainingData(pixels, "digits", rows, y[rows], 4, parts, cache, seed=0)
 
     return make
+
+
+@pytest.fixture
+def configurations() -> dict[str, dict[str, Any]]:
+    """What a trial may be of, by a name: on pixels, and a small network that is trained."""
+    frozen = {"backbone": "pixels", "depth": 0, "resolution": 8, "unfreeze": 0.0}
+    steps = {"optimizer": "adamw", "lr": 0.01, "schedule": "cosine", "epochs": 4, "batch_size": 16}
+    tuned = {
+        "backbone": "small-cnn",
+        "depth": 2,
+        "resolution": 8,
+        "unfreeze": 1.0,
+        "head": "linear",
+        "augmentation": "none",
+        **steps,
+    }
+    return {
+        "logistic": {**frozen, "head": "logistic"},
+        "linear-svm": {**frozen, "head": "linear-svm"},
+        "linear": {**frozen, "head": "linear", **steps},
+        "mlp": {**frozen, "head": "mlp", "units": 32, "dropout": 0.1, **steps},
+        "tuned": tuned,
+        "tuned, then logistic": {**tuned, "head": "logistic"},
+    }
+
+
+@pytest.fixture
+def tuned(configurations: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A small network that is trained on pixels."""
+    return configurations["tuned"]

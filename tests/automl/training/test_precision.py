@@ -11,21 +11,7 @@ from automl.training.forward import predict
 from automl.training.precision import choose, training_precision
 from automl.training.trial import Trial
 
-TUNED = {
-    "backbone": "small-cnn",
-    "depth": 2,
-    "resolution": 8,
-    "unfreeze": 1.0,
-    "head": "linear",
-    "augmentation": "none",
-    "optimizer": "adamw",
-    "lr": 0.01,
-    "schedule": "cosine",
-    "epochs": 2,
-    "batch_size": 16,
-}
 PRETRAINED = {
-    **TUNED,
     "backbone": "efficientnet-lite",
     "depth": 0,
     "resolution": 64,
@@ -55,8 +41,9 @@ def test_this_process_sees_no_gpu(monkeypatch):
     assert training_precision() == "float32"
 
 
-@pytest.mark.parametrize("params", [TUNED, pytest.param(PRETRAINED, marks=pytest.mark.slow)])
-def test_trained_in_bfloat16_and_exported_in_float32(params, make_data, tmp_path):
+@pytest.mark.parametrize("changes", [{}, pytest.param(PRETRAINED, marks=pytest.mark.slow)])
+def test_trained_in_bfloat16_and_exported_in_float32(changes, tuned, make_data, tmp_path):
+    params = {**tuned, "epochs": 2, **changes}
     data = make_data(params["resolution"], images=60)
     trial = Trial(params, data, precision="bfloat16")
     result = trial.judge()
@@ -79,6 +66,6 @@ def test_trained_in_bfloat16_and_exported_in_float32(params, make_data, tmp_path
     np.testing.assert_allclose(rough, exact, atol=0.05 * np.abs(exact).max())
 
 
-def test_frozen_features_are_float32_whatever_fine_tuning_is(make_data):
-    frozen = {**PRETRAINED, "unfreeze": 0.0, "head": "logistic"}
+def test_frozen_features_are_float32_whatever_fine_tuning_is(tuned, make_data):
+    frozen = {**tuned, **PRETRAINED, "unfreeze": 0.0, "head": "logistic"}
     assert Trial(frozen, make_data(), precision="bfloat16").precision == "float32"

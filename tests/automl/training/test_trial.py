@@ -22,44 +22,18 @@ from automl.training.limits import Limits, TrialCancelledError, TrialDeadlineErr
 from automl.training.trial import Trial
 from automl.training.tuning_inputs import TuningInputs
 
-FROZEN = {"backbone": "pixels", "depth": 1, "resolution": 8, "unfreeze": 0.0}
-GRADIENT = {"optimizer": "adamw", "lr": 0.01, "schedule": "cosine", "epochs": 4, "batch_size": 16}
-TUNED = {
-    "backbone": "small-cnn",
-    "depth": 2,
-    "resolution": 8,
-    "unfreeze": 1.0,
-    "head": "linear",
-    "augmentation": "none",
-    **GRADIENT,
-}
-CONFIGURATIONS = {
-    "logistic": {**FROZEN, "head": "logistic"},
-    "linear-svm": {**FROZEN, "head": "linear-svm"},
-    "linear": {**FROZEN, "head": "linear", **GRADIENT},
-    "mlp": {**FROZEN, "head": "mlp", "units": 32, "dropout": 0.1, **GRADIENT},
-    "tuned": TUNED,
-    "tuned, then logistic": {**TUNED, "head": "logistic"},
-}
-
-
-@pytest.fixture(autouse=True)
-def depth_of_pixels():
-    """The pixels backbone's only depth, as it names it."""
-    FROZEN["depth"] = plugin_manager().backbones["pixels"].depths[0]
-
-
+QUICK = ("logistic", "linear-svm", "linear", "tuned")
 SLOW = ("mlp", "tuned, then logistic")
 
 
 @pytest.mark.parametrize(
     "name",
-    [pytest.param(n, marks=[pytest.mark.slow] if n in SLOW else []) for n in CONFIGURATIONS],
+    [*QUICK, *(pytest.param(name, marks=pytest.mark.slow) for name in SLOW)],
 )
-def test_judged_refitted_saved_and_loaded(name, make_data, tmp_path):
+def test_judged_refitted_saved_and_loaded(name, configurations, make_data, tmp_path):
     data, images, epochs = make_data(), [], []
     reports = Reports(lambda done, total: images.append((done, total)), lambda *e: epochs.append(e))
-    trial = Trial(CONFIGURATIONS[name], data, reports=reports)
+    trial = Trial(configurations[name], data, reports=reports)
 
     result = trial.judge()
     assert result.score > 0.8
@@ -67,10 +41,10 @@ def test_judged_refitted_saved_and_loaded(name, make_data, tmp_path):
     assert 0 <= result.spread < 0.3
     assert result.log_loss > 0
     assert result.fold_seconds > 0
-    assert set(CONFIGURATIONS[name]) <= set(result.params)
+    assert set(configurations[name]) <= set(result.params)
     if isinstance(plugin_manager().heads[trial.params["head"]], EstimatorHead):
         assert result.params["C"] > 0
-    if "epochs" in CONFIGURATIONS[name]:
+    if "epochs" in configurations[name]:
         assert [number for number, _ in epochs] == list(range(4))
     else:
         assert images[-1] == (110, 110)
@@ -87,9 +61,9 @@ def test_judged_refitted_saved_and_loaded(name, make_data, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["tuned", "tuned, then logistic"])
-def test_what_the_last_fold_left(name, make_data):
+def test_what_the_last_fold_left(name, configurations, make_data):
     data = make_data()
-    trial = Trial(CONFIGURATIONS[name], data)
+    trial = Trial(configurations[name], data)
     result = trial.judge()
     model = trial.as_judged(result.temperature).model
     _, validation = data.folds[-1]
@@ -104,19 +78,19 @@ def test_what_the_last_fold_left(name, make_data):
     )
 
 
-def test_a_frozen_network_leaves_nothing_that_was_trained(make_data):
-    trial = Trial(CONFIGURATIONS["logistic"], make_data())
+def test_a_frozen_network_leaves_nothing_that_was_trained(configurations, make_data):
+    trial = Trial(configurations["logistic"], make_data())
     assert trial.as_judged(trial.judge().temperature) is None
 
 
-def test_the_same_trial_twice_gives_the_same(make_data):
-    first, second = (Trial(CONFIGURATIONS["linear"], make_data()).judge() for _ in range(2))
+def test_the_same_trial_twice_gives_the_same(configurations, make_data):
+    first, second = (Trial(configurations["linear"], make_data()).judge() for _ in range(2))
     assert first.score == second.score
     assert first.log_loss == pytest.approx(second.log_loss, rel=1e-4)
 
 
-def test_a_refit_repeats_what_was_chosen(make_data):
-    trial = Trial(CONFIGURATIONS["logistic"], make_data())
+def test_a_refit_repeats_what_was_chosen(configurations, make_data):
+    trial = Trial(configurations["logistic"], make_data())
     chosen = trial.judge().params
     again = Trial(chosen, make_data())
     assert again.judge().params == chosen
@@ -140,10 +114,10 @@ def run(tuning, data, rows):
     return tuning.logits(np.arange(10))
 
 
-def test_folds_do_not_learn_from_one_another(make_data):
+def test_folds_do_not_learn_from_one_another(tuned, make_data):
     """Weights, batch statistics, momentum and schedule begin anew with every run."""
     data = make_data()
-    tuning = make_tuning(TUNED, data)
+    tuning = make_tuning(tuned, data)
     first = run(tuning, data, data.rows[:60])
     other = run(tuning, data, data.rows[50:])
     assert np.abs(first - other).max() > 0.1
@@ -151,10 +125,10 @@ def test_folds_do_not_learn_from_one_another(make_data):
 
 
 @pytest.mark.slow
-def test_augmentation_changes_what_is_learned(make_data):
+def test_augmentation_changes_what_is_learned(tuned, make_data):
     data = make_data()
-    plain = run(make_tuning(TUNED, data), data, data.rows)
-    varied = run(make_tuning({**TUNED, "augmentation": "flip-crop"}, data), data, data.rows)
+    plain = run(make_tuning(tuned, data), data, data.rows)
+    varied = run(make_tuning({**tuned, "augmentation": "flip-crop"}, data), data, data.rows)
     assert np.abs(plain - varied).max() > 0.05
 
 
@@ -169,14 +143,14 @@ def test_unfreezing_trains_whole_blocks_from_the_end(share, blocks):
 
 
 @pytest.mark.parametrize("name", ["linear", "tuned"])
-def test_a_loss_that_is_no_number(name, make_data):
-    params = {**CONFIGURATIONS[name], "optimizer": "sgd", "lr": 1e30, "schedule": "constant"}
+def test_a_loss_that_is_no_number(name, configurations, make_data):
+    params = {**configurations[name], "optimizer": "sgd", "lr": 1e30, "schedule": "constant"}
     with pytest.raises(TrialError, match="finite loss"):
         Trial(params, make_data()).judge()
 
 
-def test_more_than_the_time_left(make_data):
-    params = {**CONFIGURATIONS["linear"], "epochs": 1_000_000}
+def test_more_than_the_time_left(configurations, make_data):
+    params = {**configurations["linear"], "epochs": 1_000_000}
     with pytest.raises(TrialDeadlineError, match="larger budget"):
         Trial(params, make_data(), Limits(time.monotonic() + 1.0)).judge()
 
@@ -192,34 +166,34 @@ class Nearing(Limits):
             object.__setattr__(self, "deadline", time.monotonic() + 0.5)
 
 
-def test_fine_tuning_that_has_not_the_time_is_cut_short(make_data):
+def test_fine_tuning_that_has_not_the_time_is_cut_short(tuned, make_data):
     limits = Nearing()
     reports = Reports(on_epoch=limits.on_epoch)
-    trial = Trial({**TUNED, "epochs": 1_000_000}, make_data(folds=1), limits, reports)
+    trial = Trial({**tuned, "epochs": 1_000_000}, make_data(folds=1), limits, reports)
     result = trial.judge()
     assert 1 <= result.params["epochs"] < 1_000_000
     assert result.score > 0.25  # chance
     assert trial.as_judged(result.temperature) is not None
 
 
-def test_cancelled_while_it_trains(make_data):
+def test_cancelled_while_it_trains(configurations, make_data):
     epochs = []
     limits = Limits(cancelled=lambda: len(epochs) > 1)
     reports = Reports(on_epoch=lambda number, logs: epochs.append(number))
     with pytest.raises(TrialCancelledError):
-        Trial(CONFIGURATIONS["linear"], make_data(), limits, reports).judge()
+        Trial(configurations["linear"], make_data(), limits, reports).judge()
     assert len(epochs) == 2
 
 
 @pytest.mark.parametrize(
     "do", [Trial.judge, lambda trial: trial.refit(1.0)], ids=["judge", "refit"]
 )
-def test_one_that_was_cut_off_goes_on_where_it_was(do, make_data, tmp_path):
+def test_one_that_was_cut_off_goes_on_where_it_was(do, tuned, make_data, tmp_path):
     def run(progress, cut_off_after=None):
         epochs = []
         limits = Limits(cancelled=lambda: len(epochs) == cut_off_after)
         reports = Reports(on_epoch=lambda number, logs: epochs.append((number, logs["loss"])))
-        trial = Trial(TUNED, make_data(folds=1), limits, reports, progress)
+        trial = Trial(tuned, make_data(folds=1), limits, reports, progress)
         with contextlib.suppress(TrialCancelledError):
             do(trial)
         return epochs, predict(trial.network, trial.data.pixels, np.arange(10))
@@ -237,14 +211,14 @@ def test_one_that_was_cut_off_goes_on_where_it_was(do, make_data, tmp_path):
     np.testing.assert_allclose(unchanged, same, atol=1e-5)
 
 
-def test_unknown_optimizer(make_data):
+def test_unknown_optimizer(configurations, make_data):
     with pytest.raises(UsageError, match="found 'adam'"):
-        Trial({**CONFIGURATIONS["linear"], "optimizer": "adam"}, make_data()).judge()
+        Trial({**configurations["linear"], "optimizer": "adam"}, make_data()).judge()
 
 
-def test_cancelled_while_features_are_made(make_data):
+def test_cancelled_while_features_are_made(configurations, make_data):
     with pytest.raises(TrialCancelledError):
-        Trial(CONFIGURATIONS["logistic"], make_data(), Limits(cancelled=lambda: True)).judge()
+        Trial(configurations["logistic"], make_data(), Limits(cancelled=lambda: True)).judge()
 
 
 def test_gradient_descent_is_judged_on_enough_images_and_no_repetitions():
@@ -262,13 +236,13 @@ def test_gradient_descent_is_judged_on_enough_images_and_no_repetitions():
 
 
 @pytest.mark.slow
-def test_fine_tuning_a_pretrained_network(make_data, tmp_path):
+def test_fine_tuning_a_pretrained_network(tuned, make_data, tmp_path):
     """Blocks below the cut and batch statistics stay; what is saved is what was judged."""
     backbone = plugin_manager().backbones["efficientnet-lite"]
     side = min(backbone.resolutions_for(0))
     data = make_data(side, images=60)
     params = {
-        **TUNED,
+        **tuned,
         "backbone": "efficientnet-lite",
         "depth": 0,
         "resolution": side,
@@ -282,12 +256,12 @@ def test_fine_tuning_a_pretrained_network(make_data, tmp_path):
     assert trial.judge().score > 0.4  # chance is 0.25, and digits are no photos
     fresh = backbone.build(0, side, "pretrained")
     classifier = trial.refit(1.5)
-    tuned = {layer.name: layer for layer in trial.network.layers}
+    trained = {layer.name: layer for layer in trial.network.layers}
     groups = backbone.blocks(fresh)
     above = {name for group in groups[-math.ceil(0.25 * len(groups)) :] for name in group}
     changed = 0
     for layer in fresh.layers:
-        for before, after in zip(layer.weights, tuned[layer.name].weights, strict=True):
+        for before, after in zip(layer.weights, trained[layer.name].weights, strict=True):
             same = np.array_equal(before.numpy(), after.numpy())
             assert same or (layer.name in above and "moving" not in before.name)
             changed += not same
@@ -299,20 +273,22 @@ def test_fine_tuning_a_pretrained_network(make_data, tmp_path):
     np.testing.assert_allclose(predict(loaded.model, data.pixels, rows), logits, atol=1e-4)
 
 
-def test_a_time_that_is_over_ends_the_work_between_steps(make_data):
+def test_a_time_that_is_over_ends_the_work_between_steps(configurations, make_data):
     for name in ("logistic", "linear"):
         with pytest.raises(TrialDeadlineError, match="larger budget"):
-            Trial(CONFIGURATIONS[name], make_data(), Limits(time.monotonic() - 1)).judge()
+            Trial(configurations[name], make_data(), Limits(time.monotonic() - 1)).judge()
 
 
-def test_a_class_that_a_fold_could_not_learn_does_not_spoil_the_temperature(make_data):
+def test_a_class_that_a_fold_could_not_learn_does_not_spoil_the_temperature(
+    configurations, make_data
+):
     def judged(tiny):
         data = make_data()
         y = data.y.copy()
         y[tiny] = 4  # a class of as many images as there are numbers here
         folds = validation_folds(y, 0)[:5]
         data = dataclasses.replace(data, y=y, classes=5, folds=folds)
-        return Trial(CONFIGURATIONS["logistic"], data).judge()
+        return Trial(configurations["logistic"], data).judge()
 
     assert judged([3, 7]).temperature == pytest.approx(judged([]).temperature, rel=0.5)
     assert judged([3, 7]).log_loss < 3 * judged([]).log_loss
