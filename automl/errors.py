@@ -41,14 +41,25 @@ class DownloadError(DataError):
     Attributes:
         reason: What was found there, in words that tell nothing of this machine or its network.
         status: The HTTP status, if it was one that meant no file.
+        temporary: Whether it may be there if it is asked for again.
+        wait: How many seconds the server asks to be left alone; `None` if it does not say.
     """
 
     code = "not_fetched"
 
-    def __init__(self, message: str, reason: str = "", status: int | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        reason: str = "",
+        status: int | None = None,
+        temporary: bool = False,
+        wait: float | None = None,
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.status = status
+        self.temporary = temporary
+        self.wait = wait
 
 
 class ForbiddenAddressError(DownloadError):

@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from automl.components import ImageRecord, Rejected
-from automl.errors import DownloadError, UsageError
+from automl.downloads.environment import make_fetcher
+from automl.errors import DownloadError, ImageError
 from automl.files import replacing
 
 if TYPE_CHECKING:
-    from automl.downloads.fetching import Fetcher
-
-NETWORKS = "AUTOML_FETCH_NETWORKS"
-"""Names networks that pictures may come from although they are not public, as `10.1.0.0/16`."""
+    from automl.downloads.fetching import Fetched, Fetcher
 
 MAX_BYTES = 50_000_000
 """The largest picture that is downloaded."""
@@ -30,6 +27,7 @@ _AT_A_TIME = 8
 _AHEAD = 4 * _AT_A_TIME
 
 Row = ImageRecord | Rejected
+Place = Callable[[ImageRecord], str]
 
 
 def is_address(path: object) -> bool:
@@ -40,62 +38,83 @@ def is_address(path: object) -> bool:
     return path[:8].lower().startswith(("http://", "https://"))
 
 
-def downloaded(rows: Iterable[Row], folder: Path) -> Iterator[Row]:
+def _by_label(row: ImageRecord) -> str:
+    return f"class {row.label[:60]!r}"
+
+
+def downloaded(rows: Iterable[Row], folder: Path, place: Place = _by_label) -> Iterator[Row]:
     """Yields `rows` in their order, those at addresses with files under `folder` in their place.
 
-    A picture that cannot be had becomes a `Rejected` that names its address. Whoever wrote the rows
-    may be somebody else: only hosts on the internet are asked, and networks in `NETWORKS`.
+    A picture that cannot be had, or is none, becomes a `Rejected` that names its address. Whoever
+    wrote the rows may be somebody else: only hosts on the internet are asked, and networks that
+    the environment names.
+
+    Args:
+        rows: What a source has found.
+        folder: Where the files go; what is there already is not fetched again.
+        place: Where a row stands, in words.
 
     Raises:
-        UsageError: If `NETWORKS` names none.
+        UsageError: If the environment names no networks where it should.
     """
     waiting: deque[Row | Future[Row]] = deque()
     fetcher: Fetcher | None = None
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
-        for row in rows:
-            if isinstance(row, ImageRecord) and is_address(row.path):
-                fetcher = fetcher or _fetcher()
-                waiting.append(pool.submit(_fetched, fetcher, row, folder / "downloads"))
-            elif not waiting:
-                yield row
-                continue
-            else:
-                waiting.append(row)
-            while waiting and (len(waiting) > _AHEAD or not isinstance(waiting[0], Future)):
+        try:
+            for row in rows:
+                if isinstance(row, ImageRecord) and is_address(row.path):
+                    fetcher = fetcher or make_fetcher(MAX_BYTES, SECONDS)
+                    task = pool.submit(_fetched, fetcher, row, folder / "downloads", place)
+                    waiting.append(task)
+                elif not waiting:
+                    yield row
+                    continue
+                else:
+                    waiting.append(row)
+                while waiting and (len(waiting) > _AHEAD or not isinstance(waiting[0], Future)):
+                    yield _done(waiting.popleft())
+            while waiting:
                 yield _done(waiting.popleft())
-        while waiting:
-            yield _done(waiting.popleft())
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _done(row: Row | Future[Row]) -> Row:
     return row.result() if isinstance(row, Future) else row
 
 
-def _fetcher() -> Fetcher:
-    from automl.downloads.addresses import parse_networks
-    from automl.downloads.fetching import Fetcher, FetchRules
+def _fetched(fetcher: Fetcher, row: ImageRecord, folder: Path, place: Place) -> Row:
+    from automl.downloads.retrying import fetch_patiently
 
-    text = os.environ.get(NETWORKS, "")
-    try:
-        networks = parse_networks(text)
-    except ValueError:
-        raise UsageError(
-            f"expected networks such as 10.1.0.0/16,fd00::/8 in {NETWORKS}, found {text!r}; "
-            f"correct or unset it."
-        ) from None
-    return Fetcher(FetchRules(True, networks, MAX_BYTES, SECONDS))
-
-
-def _fetched(fetcher: Fetcher, row: ImageRecord, folder: Path) -> Row:
     address = str(row.path)
     digest = hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()[:32]
     path = folder / digest[:2] / digest
     if not path.is_file():
         try:
-            content = fetcher.fetch(address).content
+            found = fetch_patiently(fetcher, address)
         except DownloadError as error:
-            return Rejected(str(error))
+            return _rejected(row, place, error.reason)
+        if not _is_picture(found):
+            kind = found.content_type[:60] or "of no type"
+            return _rejected(row, place, f"no picture that can be read ({kind})")
         with replacing(path) as file:
-            file.write(content)
+            file.write(found.content)
     name = row.name or address.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
     return row._replace(path=path, name=name)
+
+
+def _is_picture(found: Fetched) -> bool:
+    """Goes by the content: servers call pictures anything, and pages of errors pictures."""
+    from automl.images import probe
+
+    try:
+        probe(found.content)
+    except ImageError:
+        return False
+    return True
+
+
+def _rejected(row: ImageRecord, place: Place, found: str) -> Rejected:
+    return Rejected(
+        f"expected a picture at {row.path} ({place(row)}), found {found}; check the address."
+    )

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email.utils
 import time
+from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
 
 _LONGEST_URL = 4096
 _REDIRECTS = (301, 302, 303, 307, 308)
+_TEMPORARY = (408, 425, 429, 500, 502, 503, 504)
+"""Statuses after which the same request may succeed (RFC 9110, 6585 and 8470)."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +94,8 @@ class Fetcher:
             found = f"no whole answer within {self.rules.timeout:g} seconds"
             raise _failed(url, found) from error
         except (httpcore.NetworkError, httpcore.ProtocolError) as error:
-            raise _failed(url, "no server there that answers as it should", str(error)) from error
+            found = "no server there that answers as it should"
+            raise _failed(url, found, str(error), temporary=True) from error
 
     def _follow(self, pool: httpcore.ConnectionPool, url: str) -> Fetched:
         target = self._parse(url, url)
@@ -99,7 +104,7 @@ class Fetcher:
                 headers = {name.lower(): value for name, value in answer.headers}
                 location = headers.get(b"location")
                 if answer.status not in _REDIRECTS or location is None:
-                    content = self._read(url, answer, headers.get(b"content-length", b""))
+                    content = self._read(url, answer, headers)
                     kind = headers.get(b"content-type", b"").decode("latin-1")
                     return Fetched(str(target), content, kind)
             target = self._parse(url, location.decode("latin-1"), target)
@@ -121,10 +126,17 @@ class Fetcher:
             raise _refused(given, "a name or password in it")
         return target
 
-    def _read(self, url: str, answer: httpcore.Response, announced: bytes) -> bytes:
+    def _read(self, url: str, answer: httpcore.Response, headers: Mapping[bytes, bytes]) -> bytes:
         if answer.status != 200:
-            raise _failed(url, f"the status {answer.status}", status=answer.status)
+            raise DownloadError(
+                _message(url, f"the status {answer.status}"),
+                f"the status {answer.status}",
+                answer.status,
+                answer.status in _TEMPORARY,
+                _seconds(headers.get(b"retry-after", b"")),
+            )
         most = self.rules.max_bytes
+        announced = headers.get(b"content-length", b"")
         too_large = f"more than {most:,} bytes"
         if announced.isdigit() and int(announced) > most:
             raise _failed(url, too_large)
@@ -153,10 +165,25 @@ def _get(
     return pool.stream("GET", url, headers=headers)
 
 
-def _failed(url: str, reason: str, detail: str = "", status: int | None = None) -> DownloadError:
+def _seconds(retry_after: bytes) -> float | None:
+    """Returns how long a `Retry-After` asks to wait: seconds, or until a date (RFC 9110)."""
+    text = retry_after.decode("latin-1").strip()
+    if text.isascii() and text.isdigit():
+        return float(text)
+    try:
+        date = email.utils.parsedate_to_datetime(text).timestamp()
+    except (ValueError, OverflowError):
+        return None
+    return max(0.0, date - time.time())
+
+
+def _failed(url: str, reason: str, detail: str = "", temporary: bool = False) -> DownloadError:
     shown = f" ({detail})" if detail else ""
-    message = f"expected a file at {url}, found {reason}{shown}; check the address."
-    return DownloadError(message, reason, status)
+    return DownloadError(_message(url, reason + shown), reason, temporary=temporary)
+
+
+def _message(url: str, found: str) -> str:
+    return f"expected a file at {url}, found {found}; check the address."
 
 
 def _refused(url: str, reason: str) -> ForbiddenAddressError:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from automl import Dataset
-from automl.data.web import NETWORKS
+from automl.downloads.environment import NETWORKS
 from automl.errors import DataError, UsageError
 
 ROWS = [
@@ -163,10 +163,23 @@ def test_pictures_on_the_web_are_downloaded_once(tmp_path: Path, server: str, mo
     assert first.path.is_relative_to(tmp_path / "workspace" / "sources" / "downloads")
     assert second.path == tmp_path / "local.png"
     (reason,) = dataset.rejected
-    assert reason.startswith(f"expected a file at {server}/missing.png, found ")
-    assert "404" in reason
+    assert reason == (
+        f"expected a picture at {server}/missing.png (class 'dog'), found the status 404; check "
+        f"the address."
+    )
     (tmp_path / "web" / "a.png").unlink()
     assert Dataset.from_source(path, tmp_path / "workspace").paths == dataset.paths
+
+
+def test_what_is_no_picture_is_not_kept(tmp_path: Path, server: str, monkeypatch):
+    monkeypatch.setenv(NETWORKS, "127.0.0.0/8")
+    (tmp_path / "web" / "a.png").write_text("<html>Come back later.</html>")
+    path = tmp_path / "t.csv"
+    path.write_text(f"url,label\n{server}/a.png,cat\nlocal.png,dog\n")
+    (reason,) = Dataset.from_source(path, tmp_path / "workspace").rejected
+    assert "found no picture that can be read (image/png); check the address." in reason
+    Image.new("RGB", (6, 6)).save(tmp_path / "web" / "a.png")
+    assert len(Dataset.from_source(path, tmp_path / "workspace")) == 2
 
 
 def test_no_other_hosts_than_public_ones_are_asked(tmp_path: Path, server: str, monkeypatch):
