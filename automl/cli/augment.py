@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from automl.cli.bar import Bar
 from automl.cli.options import json_option, print_json
 from automl.cli.quiet import without_chatter
 
@@ -58,7 +59,7 @@ def apply_command(
 
     dataset = Dataset.from_source(images)
     loaded = [load_pipeline(text) for text in pipelines]
-    with _Bar("varying images") as bar:
+    with Bar("varying images") as bar:
         found = augment_dataset(dataset, loaded, Path(out) / "copies", seed, bar.update)
     table = Path(out).absolute() / "images.csv"
     with replacing(table) as file:
@@ -148,25 +149,3 @@ def _as_csv(dataset: Dataset) -> str:
         path = str(Path(row["path"]).absolute())
         writer.writerow({**row, "path": path, "group": row["group"] or row["id"]})
     return text.getvalue()
-
-
-class _Bar:
-    """Progress on standard error, on a terminal only."""
-
-    def __init__(self, title: str) -> None:
-        from rich.console import Console
-        from rich.progress import Progress
-
-        console = Console(stderr=True)
-        self._bar = Progress(console=console, transient=True, disable=not console.is_terminal)
-        self._task = self._bar.add_task(title, total=None)
-
-    def __enter__(self) -> _Bar:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        self._bar.stop()
-
-    def update(self, done: int, total: int) -> None:
-        self._bar.update(self._task, completed=done, total=total)

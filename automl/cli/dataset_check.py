@@ -9,12 +9,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from automl.cli.bar import Bar
 from automl.cli.options import json_option, print_json, print_table, workspace_option
 from automl.cli.quiet import without_chatter
 
 if TYPE_CHECKING:
     from automl.data.dataset import Dataset
     from automl.workspace import Workspace
+
+_TITLES = {"read": "reading images", "look at": "looking at images"}
 
 
 @click.command("check")
@@ -46,8 +49,13 @@ def command(
     dataset, title, folder = _opened(images, place)
     if not as_json:
         click.echo(f"Looking at {len(dataset):,} images …", err=True)
-    with without_chatter():
-        audit = check(dataset, Cache(place.cache, time.time()), not quick)
+    with Bar("reading images") as bar, without_chatter():
+        audit = check(
+            dataset,
+            Cache(place.cache, time.time()),
+            not quick,
+            lambda what, done, total: bar.update(done, total, _TITLES[what]),
+        )
     page, listing = write_audit(Path(save) if save else folder, title, audit, __version__)
     if as_json:
         print_json({**as_object(audit), "report": str(page), "json": str(listing)})
