@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
     from automl.data.dataset import Dataset
 
-COLUMNS = ("path", "label", "split", "group", "parent", "origin")
+COLUMNS = ("path", "label", "split", "group", "parent", "origin", "id")
+"""Come first; `id` is what a table calls an image's name."""
 
 
 @click.group()
@@ -142,10 +143,13 @@ def _decoded(paths: list[str], side: int) -> NDArray[np.uint8]:
 
 def _as_csv(dataset: Dataset) -> str:
     text = io.StringIO()
-    writer = csv.DictWriter(text, COLUMNS, extrasaction="ignore", lineterminator="\n")
+    others = [name for name in dataset.table.column_names if name not in (*COLUMNS, "name")]
+    columns = (*COLUMNS, *others)
+    writer = csv.DictWriter(text, columns, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in dataset.table.to_pylist():
         # Each row has a group: an empty cell could be taken for one of all that have none.
         path = str(Path(row["path"]).absolute())
-        writer.writerow({**row, "path": path, "group": row["group"] or row["id"]})
+        group = row["group"] or row["id"]
+        writer.writerow({**row, "path": path, "group": group, "id": row.get("name")})
     return text.getvalue()

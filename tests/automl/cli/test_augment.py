@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from automl import Dataset
 from automl.cli.augment import command
 from automl.cli.pipelines import load_pipeline
 from automl.errors import UsageError
@@ -62,6 +63,16 @@ def test_apply_writes_copies_and_a_table_of_all(images, mine, tmp_path):
         assert original["label"] == first["label"] == second["label"]
         assert original["group"] == first["group"] == second["group"] == first["parent"]
     assert len({row["group"] for row in rows}) == 4
+
+
+def test_what_else_is_known_of_an_image_is_known_of_its_copy(images, mine, tmp_path):
+    lines = ["path,label,id,whose,license", "images/dark/0.png,dark,first,Ann,CC0 1.0"]
+    (tmp_path / "t.csv").write_text("\n".join([*lines, "images/light/0.png,light,,,"]))
+    found = run("apply", tmp_path / "t.csv", tmp_path / "out", "--pipeline", f"{mine}:mirrored")
+    read = Dataset.from_source(found["table"]).table
+    assert read.column("whose").to_pylist() == ["Ann", None] * 2
+    assert read.column("license").to_pylist() == ["CC0 1.0", None] * 2
+    assert read.column("name").to_pylist() == ["first", ""] * 2
 
 
 @pytest.mark.parametrize("by", ["pipeline", "trivial", "imgaug", "none"])
