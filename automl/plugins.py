@@ -34,6 +34,7 @@ logger = logging.getLogger(__name__)
 
 BUILTIN_PLUGINS = (
     "automl_plugins.sources",
+    "automl_plugins.search_providers",
     "automl_plugins.backbones",
     "automl_plugins.augmentations",
     "automl_plugins.heads",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import abc
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
+
+from automl.errors import UsageError
 
 SPLITS = ("train", "val", "test")
 """The names of splits."""
@@ -53,6 +55,24 @@ class ImageSource(abc.ABC):
     def accepts(self, location: str) -> bool:
         """Says whether `location` (a path or an address) is of this source's kind."""
 
+    def configured(self, options: Mapping[str, str], variable: Callable[[str], str]) -> ImageSource:
+        """Returns the source as a user wants it; this one changes nothing and stays as it is.
+
+        Args:
+            options: The source's own, as `--set` gives them; there are none by default.
+            variable: Returns an environment variable's value, or what the workspace's settings
+                hold in its place; empty if neither says anything.
+
+        Raises:
+            UsageError: If an option is unknown or its value is none.
+        """
+        if options:
+            raise UsageError(
+                f"expected no options for the image source {self.name}, found "
+                f"{', '.join(options)}; leave them out."
+            )
+        return self
+
     @abc.abstractmethod
     def read(self, location: str, folder: Path) -> Iterator[ImageRecord | Rejected]:
         """Yields the labelled images at `location`, in a fixed order.
@@ -74,21 +94,40 @@ class FoundImage:
     Attributes:
         url: The address of the picture itself.
         license: Its licence, as the provider names it.
+        license_url: Where the licence stands; empty if the provider does not say.
         author: Who made it; empty if unknown.
         source: The page that shows it.
     """
 
     url: str
     license: str = ""
+    license_url: str = ""
     author: str = ""
     source: str = ""
 
 
 class SearchProvider(abc.ABC):
-    """Answers a text query with image addresses."""
+    """Answers a text query with image addresses.
+
+    Attributes:
+        name: What users call it.
+        key_variable: The environment variable that holds a user's key, such as
+            `"AUTOML_FLICKR_KEY"`; empty where the provider wants none.
+    """
 
     name: str
+    key_variable: str = ""
 
     @abc.abstractmethod
-    def search(self, query: str, count: int) -> Iterator[FoundImage]:
-        """Yields at most `count` images for `query`, best first."""
+    def search(self, query: str, count: int, key: str = "") -> Iterator[FoundImage]:
+        """Yields images for `query`, best first, page by page as they are asked for.
+
+        Args:
+            query: A user's words.
+            count: The most images, 1 or more.
+            key: The user's key; empty where the provider wants none.
+
+        Raises:
+            UsageError: If the key is not accepted.
+            DownloadError: If the provider does not answer; what it has answered so far stands.
+        """

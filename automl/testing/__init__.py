@@ -11,6 +11,7 @@ from automl.testing.head import check_head
 from automl.testing.observer import check_observer
 from automl.testing.plugin import check_plugin
 from automl.testing.runtime import check_runtime
+from automl.testing.search_provider import check_search_provider
 from automl.testing.source import check_image_source
 from automl.testing.strategy import check_strategy
 
@@ -23,5 +24,6 @@ __all__ = [
     "check_observer",
     "check_plugin",
     "check_runtime",
+    "check_search_provider",
     "check_strategy",
 ]

@@ -18,10 +18,12 @@ from automl.components import (
     Backbone,
     Compute,
     EstimatorHead,
+    FoundImage,
     ImageRecord,
     ImageSource,
     LayersHead,
     Observer,
+    SearchProvider,
     Strategy,
     Task,
     TaskHandle,
@@ -333,6 +335,62 @@ def test_sources_that_break_the_contract(source: ImageSource, sentence: str, tmp
     testing.check_image_source(Files(), str(tmp_path))
     with pytest.raises(AssertionError, match=sentence):
         testing.check_image_source(source, str(tmp_path))
+
+
+class Counted(SearchProvider):
+    """Keeps the contract; the providers below each break it in one way."""
+
+    name = "counted"
+    address = "https://example.org/{}.jpg"
+
+    def search(self, query, count, key=""):
+        for number in range(min(count, 40)):
+            yield FoundImage(self.address.format(number), author=query)
+
+
+class Generous(Counted):
+    def search(self, query, count, key=""):
+        return super().search(query, 40, key)
+
+
+class Repeating(Counted):
+    address = "https://example.org/1.jpg"
+
+
+class Pathless(Counted):
+    address = "{}.jpg"
+
+
+class Authorless(Counted):
+    def search(self, query, count, key=""):
+        return super().search(None, count, key)
+
+
+class Keyed(Counted):
+    key_variable = "my key"
+
+
+class Fruitless(Counted):
+    def search(self, query, count, key=""):
+        return iter(())
+
+
+@pytest.mark.parametrize(
+    ("provider", "sentence"),
+    [
+        (Generous(), "to find from 2 to 30 images for 'cup', found 40"),
+        (Repeating(), "to name each image once, found 30 of which 1 are different"),
+        (Pathless(), "to yield FoundImages with an address each"),
+        (Authorless(), "to say an image's author as text, found None"),
+        (Keyed(), "to name a variable of the environment as its key's, or none, found 'my key'"),
+        (Fruitless(), "found 0"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_search_providers_that_break_the_contract(provider: SearchProvider, sentence: str):
+    testing.check_search_provider(Counted(), "cup")
+    with pytest.raises(AssertionError, match=sentence):
+        testing.check_search_provider(provider, "cup")
 
 
 class Random(Strategy):
