@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -59,13 +60,14 @@ def downloaded(rows: Iterable[Row], folder: Path, place: Place = _by_label) -> I
     """
     waiting: deque[Row | Future[Row]] = deque()
     fetcher: Fetcher | None = None
+    ended = threading.Event()
     with ThreadPoolExecutor(_AT_A_TIME) as pool:
         try:
             for row in rows:
                 if isinstance(row, ImageRecord) and is_address(row.path):
                     fetcher = fetcher or make_fetcher(MAX_BYTES, SECONDS)
-                    task = pool.submit(_fetched, fetcher, row, folder / "downloads", place)
-                    waiting.append(task)
+                    task = (fetcher, row, folder / "downloads", place, ended)
+                    waiting.append(pool.submit(_fetched, *task))
                 elif not waiting:
                     yield row
                     continue
@@ -76,6 +78,7 @@ def downloaded(rows: Iterable[Row], folder: Path, place: Place = _by_label) -> I
             while waiting:
                 yield _done(waiting.popleft())
         finally:
+            ended.set()
             pool.shutdown(cancel_futures=True)
 
 
@@ -83,7 +86,9 @@ def _done(row: Row | Future[Row]) -> Row:
     return row.result() if isinstance(row, Future) else row
 
 
-def _fetched(fetcher: Fetcher, row: ImageRecord, folder: Path, place: Place) -> Row:
+def _fetched(
+    fetcher: Fetcher, row: ImageRecord, folder: Path, place: Place, ended: threading.Event
+) -> Row:
     from automl.downloads.retrying import fetch_patiently
 
     address = str(row.path)
@@ -91,7 +96,7 @@ def _fetched(fetcher: Fetcher, row: ImageRecord, folder: Path, place: Place) -> 
     path = folder / digest[:2] / digest
     if not path.is_file():
         try:
-            found = fetch_patiently(fetcher, address)
+            found = fetch_patiently(fetcher, address, ended.wait)
         except DownloadError as error:
             return _rejected(row, place, error.reason)
         if not _is_picture(found):

@@ -56,6 +56,13 @@ def test_what_may_pass_is_asked_for_again(web: Any):
     assert len(web.asked) == 3
 
 
+def test_nobody_waits_for_what_nobody_wants(web: Any):
+    web.refusals[:] = [(429, "89"), (429, "89")]
+    ended = threading.Event()
+    ended.set()
+    assert fetch_patiently(FETCHER, web.url, ended.wait).content == b"ok"
+
+
 def test_the_third_refusal_stands(web: Any):
     web.refusals[:] = [(503, "0"), (429, "0"), (500, "0")]
     with pytest.raises(DownloadError, match="found the status 500; check") as caught:
