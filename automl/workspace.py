@@ -12,6 +12,7 @@ from automl.files import write_json
 
 VARIABLE = "AUTOML_WORKSPACE"
 MARKER = "workspace.json"
+SETTINGS = "settings.json"
 FORMAT = 1
 DEFAULT = "automl-workspace"
 
@@ -64,6 +65,33 @@ class Workspace:
     def exists(self) -> bool:
         """Says whether the workspace has been made."""
         return (self.root / MARKER).is_file()
+
+    def variable(self, name: str) -> str:
+        """Returns an environment variable, or what `settings.json` holds under its name.
+
+        That file is the user's: an object of texts, for what should not be typed each time.
+
+        Returns:
+            The value; empty where neither says anything.
+
+        Raises:
+            WorkspaceError: If `settings.json` is something else.
+        """
+        path = self.root / SETTINGS
+        value = os.environ.get(name)
+        if value is not None or not path.is_file():
+            return value or ""
+        try:
+            settings = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            settings = None
+        found = settings.get(name, "") if isinstance(settings, dict) else None
+        if not isinstance(found, str):
+            raise WorkspaceError(
+                f"expected an object of texts by the names of variables, as "
+                f'{{"{name}": "…"}}, in {path}, found something else; correct it.'
+            )
+        return found
 
     def _open(self) -> None:
         marker = self.root / MARKER

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli.options import json_option, print_json, print_table, workspace_option
+from automl.cli.bar import Bar
+from automl.cli.options import (
+    assignments,
+    json_option,
+    print_json,
+    print_table,
+    workspace_option,
+)
 
 if TYPE_CHECKING:
     from automl.data.store import StoredDataset
@@ -46,22 +53,36 @@ def command() -> None:
 @command.command("create")
 @click.argument("name", metavar="NAME")
 @click.argument("source", metavar="SOURCE", type=click.Path())
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="OPTION=VALUE",
+    help="An option of the source, such as provider=flickr or count=200 for a query file; "
+    "repeatable.",
+)
 @workspace_option
 @json_option
-def create_command(name: str, source: str, workspace: str | None, as_json: bool) -> None:
+def create_command(
+    name: str, source: str, settings: tuple[str, ...], workspace: str | None, as_json: bool
+) -> None:
     """Make the next version of NAME from SOURCE.
 
     SOURCE is a folder of class folders, one that is split already (train/ val/ test/), a table
     (CSV, JSONL, Parquet), IDX files, or a zip or tar of any of these, which is unpacked into the
-    workspace. Every file is read once, for its id.
+    workspace; or a query file (JSON), which says what to look for on the web. Every file is read
+    once, for its id.
     """
     from automl.data.dataset import Dataset
     from automl.data.store import save_dataset
     from automl.workspace import Workspace, check_name
 
     check_name(name, "dataset")
+    options = assignments(settings, "provider=flickr")
     place = Workspace.find(workspace)
-    stored = save_dataset(place, name, Dataset.from_source(source, place), _address(source))
+    with Bar("reading images") as bar:
+        dataset = Dataset.from_source(source, place, options, bar.update)
+    stored = save_dataset(place, name, dataset, _address(source))
     if as_json:
         print_json(as_object(stored))
     else:

@@ -88,14 +88,9 @@ def command(
 
 
 def _options(settings: tuple[str, ...]) -> dict[str, Any]:
-    from automl.errors import UsageError
+    from automl.cli.options import assignments
 
-    for text in settings:
-        if not all(text.partition("=")):
-            raise UsageError(
-                f"expected --set OPTION=VALUE, such as --set server=127.0.0.1:8500, found {text!r}."
-            )
-    return dict(text.split("=", 1) for text in settings)
+    return dict(assignments(settings, "server=127.0.0.1:8500"))
 
 
 def _print(deployment: Deployment, workspace: str | None) -> None:

@@ -39,6 +39,22 @@ def json_option(function: F) -> F:
     )(function)
 
 
+def assignments(texts: Sequence[str], example: str) -> dict[str, str]:
+    """Returns what `--set OPTION=VALUE` says, by option.
+
+    Raises:
+        UsageError: If one is put wrongly; `example` shows how it should be.
+    """
+    from automl.errors import UsageError
+
+    for text in texts:
+        if not all(text.partition("=")):
+            raise UsageError(
+                f"expected --set OPTION=VALUE, such as --set {example}, found {text!r}."
+            )
+    return dict(text.split("=", 1) for text in texts)
+
+
 def service(deployment: str, key: str | None, workspace: str | None) -> tuple[str, str]:
     """Returns the address and the key of a deployment's name, or of a gateway's address.
 

@@ -86,7 +86,8 @@ def command(
     """Find a good classifier for IMAGES.
 
     That is a folder of class folders, one that is split already (train/ val/ test/), a table (CSV,
-    JSONL, Parquet), IDX files, a zip or tar of any of these, or a dataset's NAME or NAME@VERSION.
+    JSONL, Parquet), IDX files, a zip or tar of any of these, a query file (JSON), or a dataset's
+    NAME or NAME@VERSION.
 
     A stratified fifth of the images (or --test, or the split test) is held out and looked at once,
     at the end.

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -66,6 +67,8 @@ class Dataset:
         cls,
         location: str | os.PathLike[str],
         workspace: Workspace | str | os.PathLike[str] | None = None,
+        options: Mapping[str, str] = MappingProxyType({}),
+        progress: Callable[[int], None] | None = None,
     ) -> Dataset:
         """Reads whatever the first image source that accepts `location` finds there.
 
@@ -73,20 +76,28 @@ class Dataset:
             location: A folder, table, archive or whatever else a source reads; or a dataset of
                 the workspace, as `NAME` or `NAME@VERSION`.
             workspace: Keeps what must be unpacked or downloaded; see `Workspace.find`.
+            options: The source's own, such as `{"provider": "flickr"}` for a query file.
+            progress: Called with the rows read so far.
 
         Raises:
             DataError: If no installed image source accepts it, or nothing there can be used.
-            UsageError: If it names both a dataset and a path.
+            UsageError: If it names both a dataset and a path, or the source knows no such option.
         """
         from automl.data.store import find_named
 
         where, place = _workspace(workspace), os.fspath(location)
         named = find_named(where, place)
         if named is not None:
+            if options:
+                raise UsageError(
+                    f"expected no options for {place}, which is a dataset already, found "
+                    f"{', '.join(options)}; leave them out."
+                )
             return named
         for source in plugin_manager().image_sources:
             if source.accepts(place):
-                return cls.from_records(source.read(place, where.sources))
+                records = source.configured(options, where.variable).read(place, where.sources)
+                return cls.from_records(_counted(records, progress) if progress else records)
         if not Path(place).exists():
             raise DataError(
                 f"expected a folder of class folders, a table or an archive of images, or the "
@@ -348,6 +359,14 @@ class Dataset:
                     f"expected a column of this dataset ({', '.join(self.table.column_names)}), "
                     f"found {name!r}; correct it."
                 )
+
+
+def _counted(
+    records: Iterable[ImageRecord | Rejected], progress: Callable[[int], None]
+) -> Iterator[ImageRecord | Rejected]:
+    for number, record in enumerate(records, 1):
+        yield record
+        progress(number)
 
 
 def _workspace(workspace: Workspace | str | os.PathLike[str] | None) -> Workspace:

@@ -53,6 +53,22 @@ def test_locating_makes_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_the_environment_goes_before_the_settings(tmp_path, monkeypatch):
+    workspace = Workspace(tmp_path)
+    assert workspace.variable("A_KEY") == ""
+    settings = tmp_path / "settings.json"
+    settings.write_text('{"A_KEY": "kept"}', encoding="utf-8")
+    assert workspace.variable("A_KEY") == "kept"
+    assert workspace.variable("ANOTHER") == ""
+    monkeypatch.setenv("A_KEY", "said")
+    assert workspace.variable("A_KEY") == "said"
+    monkeypatch.delenv("A_KEY")
+    for content in ("", "[]", "[" * 100_000, '{"A_KEY": 7}'):
+        settings.write_text(content, encoding="utf-8")
+        with pytest.raises(WorkspaceError, match=r"expected an object of texts .*settings\.json"):
+            workspace.variable("A_KEY")
+
+
 def test_its_folders_lie_in_it(tmp_path):
     workspace = Workspace(tmp_path)
     for name in ("cache", "experiments", "models", "deployments"):

@@ -78,6 +78,14 @@ def make_idx(place: Path) -> str:
     return str(place)
 
 
+def make_query_file(place: Path) -> str:
+    (place / "photos").mkdir()
+    make_folder(place / "photos")
+    path = place / "photos.json"
+    path.write_text(json.dumps({"dark": ["photos/dark", 7], "light": ["photos/light/0.png"]}))
+    return str(path)
+
+
 LOCATIONS: dict[str, Callable[[Path], str]] = {
     "folder": make_folder,
     "split-folder": make_split_folder,
@@ -86,6 +94,7 @@ LOCATIONS: dict[str, Callable[[Path], str]] = {
     "parquet": lambda place: make_table(place, "photos.parquet"),
     "archive": make_archive,
     "idx": make_idx,
+    "query": make_query_file,
 }
 """For each image source, what makes a small place of its kind."""
 

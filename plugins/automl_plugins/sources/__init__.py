@@ -17,12 +17,14 @@ def automl_image_sources(register: Callable[[Any], None]) -> None:
     from automl_plugins.sources.idx import IdxSource
     from automl_plugins.sources.jsonl import JsonlSource
     from automl_plugins.sources.parquet import ParquetSource
+    from automl_plugins.sources.query import QuerySource
     from automl_plugins.sources.split_folder import SplitFolderSource
 
     register(CsvSource())
     register(JsonlSource())
     register(ParquetSource())
     register(ArchiveSource())
+    register(QuerySource())
     register(IdxSource())
     register(SplitFolderSource())
     register(FolderSource())

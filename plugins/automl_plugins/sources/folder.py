@@ -39,7 +39,7 @@ class FolderSource(ImageSource):
             )
         empty = True
         for group in sorted(child for child in root.iterdir() if is_class(child)):
-            for path in _files(group):
+            for path in files_below(group):
                 empty = False
                 yield ImageRecord(path, group.name)
         if empty:
@@ -53,7 +53,8 @@ def is_class(path: Path) -> bool:
     return path.is_dir() and not hidden
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files_below(folder: Path) -> Iterator[Path]:
+    """Yields the files at any depth in alphabetical order, hidden ones left out."""
     seen = set()
     for place, folders, files in os.walk(folder, followlinks=True):
         real = os.path.realpath(place)

@@ -34,6 +34,12 @@ def typed(*arguments: str) -> tuple[bytes, bytes]:
     return said, shown
 
 
+def test_making_a_dataset_shows_that_it_goes_on(digits: Path, tmp_path: Path):
+    said, shown = typed("dataset", "create", "d", str(digits), "--workspace", str(tmp_path / "w"))
+    assert said.startswith(b"d@1: 96 images in 4 classes.")
+    assert b"reading images" in shown
+
+
 def test_a_check_shows_how_far_it_is(digits: Path, tmp_path: Path):
     places = ("--save", str(tmp_path), "--workspace", str(tmp_path / "w"))
     said, shown = typed("dataset", "check", str(digits), "--quick", *places)
