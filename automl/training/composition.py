@@ -163,10 +163,12 @@ def compose(networks: Sequence[keras.Model], mirrored: bool) -> keras.Model:
         if network.name in {before.name for before in networks[:number]}:
             network.name = f"{network.name}_{number}"  # a model wants names that differ
     images = keras.Input(networks[0].input_shape[1:], dtype="float32", name="images")
-    mirrors = [images, images[:, :, ::-1]] if mirrored else [images]
-    sides = []
-    for network in networks:
-        seen = [network(each, training=False) for each in mirrors]
-        sides.append(keras.layers.Average()(seen) if mirrored else seen[0])
+    seen = images
+    if mirrored:  # in one batch, so that the model holds each network once
+        seen = keras.ops.concatenate([images, images[:, :, ::-1]], axis=0)
+    sides = [network(seen, training=False) for network in networks]
     features = keras.layers.Concatenate()(sides) if len(sides) > 1 else sides[0]
+    if mirrored:
+        both = keras.ops.reshape(features, (2, -1, features.shape[-1]))
+        features = keras.ops.mean(both, axis=0)
     return keras.Model(images, features)

@@ -41,8 +41,8 @@ RESTART_SECONDS = 8.0
 """A guess for starting the worker anew that gets all of the machine once the trials are over."""
 
 FURTHER_SECONDS = 6.0
-"""A guess for exporting each further time that a model runs a network: tracing and writing its
-graph takes as long at any resolution."""
+"""A guess for exporting each further network of a model: tracing and writing its graph takes as
+long at any resolution."""
 
 STEP_SECONDS = 4e-3
 """A guess for one step of gradient descent on a head alone, on frozen features."""
@@ -233,8 +233,7 @@ class CostModel:
     def _export_seconds(self, values: Mapping[str, Any]) -> float:
         """Writing the SavedModel and loading it."""
         made = Composition.of(values)
-        further = len(made.networks) * (2 if made.mirrored else 1) - 1
-        return 4.0 + 8.0 * made.cost + FURTHER_SECONDS * further
+        return 4.0 + 8.0 * made.cost + FURTHER_SECONDS * (len(made.networks) - 1)
 
     def _compile_seconds(self, values: Mapping[str, Any]) -> float:
         """Tracing a training step."""

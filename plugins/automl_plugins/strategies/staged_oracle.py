@@ -230,7 +230,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
 
     def _learnt(self, values: Values, enough: int) -> float:
         """Returns what a training reaches of its promise, by the images that it sees."""
-        seen = values["epochs"] * (self._context.images or enough)
+        seen = int(values["epochs"]) * (self._context.images or enough)
         return min(1.0, seen / enough)
 
     def _promotions(self) -> Iterator[_Candidate]:
