@@ -14,15 +14,16 @@ LARGEST_DIFFERENCE = 1e-3
 """The most that a served probability may differ from the exported model's; engines round."""
 
 _POLL = 0.1
+_PATIENCE = 2.0
 
 
-def is_ready(url: str) -> bool:
-    """Says whether the gateway at `url` can answer requests."""
+def is_ready(url: str, timeout: float = _PATIENCE) -> bool:
+    """Says whether the gateway at `url` answers within `timeout` seconds that it is ready."""
     import httpx
 
     try:
         # No proxy of the environment's stands between this machine and itself.
-        return httpx.get(f"{url}/readyz", timeout=2.0, trust_env=False).status_code == 200
+        return httpx.get(f"{url}/readyz", timeout=timeout, trust_env=False).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -41,7 +42,8 @@ def wait_until_ready(url: str, processes: Sequence[Detached], timeout: float) ->
             raise DeploymentError(
                 f"expected the {ended.role} to start, found that it ended: {said}"
             )
-        if is_ready(url):
+        # The socket is open before the gateway runs: a question waits there for who will answer it.
+        if is_ready(url, max(0.001, min(_PATIENCE, deadline - time.monotonic()))):
             return
         if time.monotonic() > deadline:
             raise DeploymentError(

@@ -137,7 +137,8 @@ def test_a_slow_model_server_is_told_the_time_and_given_up(
     upstream.behave = slowly
     check(behind.post("/v1/score", files=FILES), 504, "deadline_exceeded")
     assert len(told) == 1
-    assert 0 < told[0] <= 1
+    # gRPC rounds what it sends up, by a hundredth.
+    assert 0 < told[0] < 1.05
 
 
 def test_a_call_that_was_not_delivered_is_made_again(
