@@ -12,20 +12,18 @@ from automl.components import StrategyContext
 from automl.components.strategy import OBJECTIVE
 from automl_plugins.strategies.configurations import Values, combinations_of, complete, options
 from automl_plugins.strategies.staged_recipes import (
+    EXTRAS,
     LEAST_SEEN,
     LEAST_SEEN_TUNED,
     RECIPES,
-    RELIEF,
     SCRATCH_RECIPES,
 )
+from automl_plugins.strategies.staged_reliefs import best_frozen, expected_reliefs, family
 
 BRANCHES = ("backbone", "depth", "resolution")
 
 REFINED = 2
 """How many of the best networks get a second head, and are fine-tuned."""
-
-EXTRAS: Mapping[str, Any] = {"fusion": "none", "views": 1, "mirror": "no"}
-"""What a frozen network may be joined by, each with the value that adds nothing."""
 
 SAMPLES = (1 / 16, 1 / 4)
 """Shares of the training images that networks are compared on before they get all of them."""
@@ -112,7 +110,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         preferred = self._preferred(points)
         if not ended:
             yield from self._openers(preferred, points)
-        reliefs = self._reliefs(preferred)
+        reliefs = expected_reliefs(self._completed(), preferred, self._all)
         yield from (each.values for each in self._ranked(points, preferred, reliefs))
         for _ in range(DRAWS):
             drawn = self._random_values()
@@ -129,7 +127,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
 
     def _openers(self, preferred: Sequence[Values], points: Sequence[Values]) -> Iterator[Values]:
         for network in preferred:
-            same = [each for each in points if _family(each) == _family(network)]
+            same = [each for each in points if family(each) == family(network)]
             for values in [network, *sorted(same, key=lambda each: -each["resolution"])]:
                 tuned = complete(self._dimensions, {**values, "head": "linear", **RECIPES[0][1]})
                 smaller = values["resolution"] <= network["resolution"]
@@ -185,7 +183,7 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
 
     def _extras(self) -> Iterator[_Candidate]:
         """Yields the best frozen networks, each joined by one thing more."""
-        frozen = _best_frozen(self._completed(), self._all)
+        frozen = best_frozen(self._completed(), self._all)
         best = max((trial.score for trial in self._completed()), default=0.0)
         for trial in sorted(frozen.values(), key=lambda trial: -trial.score)[:REFINED]:
             base = trial.hyperparameters.values
@@ -201,13 +199,13 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         self, points: Sequence[Values], preferred: Sequence[Values]
     ) -> Iterator[_Candidate]:
         """Yields candidates, each with its kind and its share of that kind's relief."""
-        tried = {_family(trial.hyperparameters.values) for trial in self._completed()}
+        tried = {family(trial.hyperparameters.values) for trial in self._completed()}
         for values in preferred:
             if values["unfreeze"] > 0:
                 for promise, recipe in SCRATCH_RECIPES:
                     made = complete(self._dimensions, {**values, "head": "linear", **recipe})
                     yield _Candidate("scratch", promise * self._learnt(made, LEAST_SEEN), made)
-            elif _family(values) not in tried:
+            elif family(values) not in tried:
                 yield _Candidate("network", 1.0, self._sampled(values, preferred))
         yield from self._promotions()
         best = self._best_networks()
@@ -215,11 +213,11 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
             other = {**network, "unfreeze": 0.0, "head": "linear-svm"}
             yield _Candidate("head", 1.0, complete(self._dimensions, other))
         for values in points:
-            if best and _family(values) == _family(best[0]):
+            if best and family(values) == family(best[0]):
                 yield _Candidate("resolution", 1.0, values)
         for network in best:
             for values in points:
-                if _family(values) != _family(network) or values["unfreeze"] > 0:
+                if family(values) != family(network) or values["unfreeze"] > 0:
                     continue  # the recipes are for what has been trained before
                 size = values["resolution"] / network["resolution"]
                 for promise, recipe in RECIPES:
@@ -248,27 +246,6 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
                 error = (1 - trial.score) / max(1 - best[values["share"]], 1e-6)
                 yield _Candidate("share", 1.0, {**values, "share": larger[0]}, error)
 
-    def _reliefs(self, preferred: Sequence[Values]) -> dict[str, float]:
-        """Returns the relief to expect of each kind: the usual one, and this run's, averaged."""
-        usual = {_family(values): values for values in preferred}
-        seen: dict[str, list[float]] = {kind: [relief] for kind, relief in RELIEF.items()}
-        error, tried, ended = None, set[tuple[Any, ...]](), self._completed()
-        for number, trial in enumerate(ended):
-            values, found = trial.hyperparameters.values, max(1 - trial.score, 1e-6)
-            base = _best_frozen(ended[:number], self._all).get(_family(values))
-            if error is not None:
-                kind, before = _kind(values, usual, tried), error
-                smaller = [each for each in ended[:number] if _is_sample_of(each, values)]
-                if smaller:
-                    kind, before = "share", max(1 - smaller[-1].score, 1e-6)
-                extra = _added(values, base.hyperparameters.values) if base else None
-                if base and extra:
-                    kind, before = extra, max(1 - base.score, 1e-6)
-                seen[kind].append(max(0.0, (before - found) / before))
-            error = found if error is None else min(error, found)
-            tried.add(_family(values))
-        return {kind: sum(values) / len(values) for kind, values in seen.items()}
-
     def _completed(self) -> list[Any]:
         ended = (self.trials[name] for name in self.end_order if name in self.trials)
         return [t for t in ended if t.status == "COMPLETED" and t.score is not None]
@@ -278,46 +255,5 @@ class StagedOracle(keras_tuner.Oracle):  # type: ignore[misc]
         networks: dict[tuple[Any, ...], Values] = {}
         for trial in sorted(self._completed(), key=lambda trial: -trial.score):
             values = trial.hyperparameters.values
-            networks.setdefault(_family(values), {name: values[name] for name in BRANCHES})
+            networks.setdefault(family(values), {name: values[name] for name in BRANCHES})
         return list(networks.values())[:REFINED]
-
-
-def _family(values: Mapping[str, Any]) -> tuple[Any, ...]:
-    return values["backbone"], values["depth"]
-
-
-def _best_frozen(trials: Sequence[Any], share: float) -> dict[tuple[Any, ...], Any]:
-    """Returns each network's best trial on that share of the images, to join extras to."""
-    best: dict[tuple[Any, ...], Any] = {}
-    for trial in sorted(trials, key=lambda trial: -trial.score):
-        values = trial.hyperparameters.values
-        if EXTRAS.keys() & values.keys() and values["share"] == share:
-            best.setdefault(_family(values), trial)
-    return best
-
-
-def _is_sample_of(trial: Any, values: Mapping[str, Any]) -> bool:
-    """Says whether a trial is the same as `values`, on fewer of the images."""
-    found = trial.hyperparameters.values
-    return found["share"] < values["share"] and {**found, "share": 1} == {**values, "share": 1}
-
-
-def _added(values: Mapping[str, Any], base: Mapping[str, Any]) -> str | None:
-    """Returns the extra that `values` have beyond `base`, if any."""
-    added = (name for name in EXTRAS if values.get(name, EXTRAS[name]) != EXTRAS[name])
-    return next((name for name in added if values[name] != base.get(name)), None)
-
-
-def _kind(
-    values: Mapping[str, Any],
-    usual: Mapping[tuple[Any, ...], Values],
-    tried: set[tuple[Any, ...]],
-) -> str:
-    preferred = usual[_family(values)]
-    if preferred["unfreeze"] > 0:
-        return "scratch"
-    if values["unfreeze"] > 0:
-        return "tune"
-    if values["head"] != preferred["head"]:
-        return "head"
-    return "resolution" if _family(values) in tried else "network"

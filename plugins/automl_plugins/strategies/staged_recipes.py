@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from automl_plugins.strategies.configurations import Values
 
@@ -52,3 +53,6 @@ LEAST_SEEN = 20_000
 
 LEAST_SEEN_TUNED = 3_000
 """The same for fine-tuning: a dozen steps spoil a head that was fitted on frozen features."""
+
+EXTRAS: Mapping[str, Any] = {"fusion": "none", "views": 1, "mirror": "no"}
+"""What a frozen network may be joined by, each with the value that adds nothing."""
