@@ -5,6 +5,7 @@ A command's module is imported when the command runs, so that `automl --help` st
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import sys
 
@@ -108,9 +109,18 @@ def usage(error: click.ClickException) -> str:
     """Returns what click found wrong with a command line, as one sentence."""
     context = error.ctx if isinstance(error, click.UsageError) else None
     command = context.command_path if context else "automl"
-    found = error.format_message().rstrip(".")
+    found, near = error.message.rstrip("."), []
+    if isinstance(error, click.exceptions.NoSuchOption):
+        near = list(error.possibilities or [])
+    elif isinstance(error, click.exceptions.NoSuchCommand) and context:
+        group = context.command
+        names = group.list_commands(context) if isinstance(group, click.Group) else []
+        near = difflib.get_close_matches(error.command_name, names)
+    else:
+        found = error.format_message().rstrip(".")
     found = found[:1].lower() + found[1:]
-    return f"expected what `{command} --help` describes, found {found}; correct it."
+    advice = f"did you mean {near[0]!r}?" if near else "correct it."
+    return f"expected what `{command} --help` describes, found {found}; {advice}"
 
 
 def explain(error: BaseException) -> tuple[str, int]:

@@ -1,0 +1,35 @@
+"""What the command line says of words that it does not know."""
+
+from __future__ import annotations
+
+import pytest
+
+from automl.cli.main import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (
+            ["serch", "x"],
+            "`automl --help` describes, found no such command 'serch'; did you mean 'search'?",
+        ),
+        (["dataset", "chek"], "found no such command 'chek'; did you mean 'check'?"),
+        (
+            ["search", "x", "--bugdet", "3m"],
+            "found no such option '--bugdet'; did you mean '--budget'?",
+        ),
+        (["xxxxx"], "found no such command 'xxxxx'; correct it."),
+        (["search", "x", "--trials", "few"], "found invalid value for '--trials': 'few'"),
+    ],
+)
+def test_a_word_that_is_not_known_is_told_with_what_is_near(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert told.startswith("Error: expected what `automl ")
+    assert said in told
+    assert told.count("\n") == 1
