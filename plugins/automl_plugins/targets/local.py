@@ -6,7 +6,6 @@ third process, the supervisor, starts them again where they end.
 
 from __future__ import annotations
 
-import difflib
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.components import DeployedService, DeployRequest, Target
-from automl.errors import UsageError
+from automl_plugins.targets.options import check_options
 from automl_plugins.targets.plan import write_plan
 from automl_plugins.targets.ports import HOST, gateway_socket
 from automl_plugins.targets.processes import Detached, stop
@@ -47,7 +46,7 @@ class LocalTarget(Target):
 
     def deploy(self, request: DeployRequest) -> DeployedService:
         """Starts both servers and returns when the gateway says that it is ready."""
-        self._check_options(request.options)
+        check_options(self.name, self.options, request.options)
         timeout = float(request.options.get("timeout") or TIMEOUT)
         began = time.monotonic()
         with gateway_socket(request.options.get("port")) as holder:
@@ -87,7 +86,7 @@ class LocalTarget(Target):
 
     def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
         """Starts the new version's servers, and gives them the gateway's socket."""
-        self._check_options(request.options)
+        check_options(self.name, self.options, request.options)
         return update(request, state, self.servers)
 
     def status(self, state: Mapping[str, Any]) -> str:
@@ -109,16 +108,6 @@ class LocalTarget(Target):
         supervisor, servers = _parts(state)
         others = [Detached.from_state(other) for other in state.get("others", ())]
         _take_down(supervisor, [*others, *servers], grace=_GRACE)
-
-    def _check_options(self, options: Mapping[str, Any]) -> None:
-        for name in options:
-            if name not in self.options:
-                near = difflib.get_close_matches(name, self.options, n=1)
-                meant = f"did you mean {near[0]!r}?" if near else "leave it out."
-                raise UsageError(
-                    f"expected an option of the target {self.name!r} ({', '.join(self.options)}), "
-                    f"found {name!r}; {meant}"
-                )
 
 
 def _take_down(supervisor: Detached | None, servers: Sequence[Detached], grace: float) -> None:

@@ -30,19 +30,32 @@ def planned_servers(request: DeployRequest, port: int, generation: int) -> list[
         generation: Counts the versions that the deployment has served, from 1.
     """
     grpc = free_port()
-    model_server = [
-        script("automl-model-server"),
-        f"--model_name={request.model}",
-        f"--model_base_path={_pinned(request, generation)}",
-        f"--port={grpc}",
-        f"--rest_api_port={free_port()}",
-        f"--host={HOST}",
-        "--file_system_poll_wait_seconds=0",
-    ]
+    listening = [f"--port={grpc}", f"--rest_api_port={free_port()}", f"--host={HOST}"]
     return [
-        planned(request, "model server", model_server, generation),
+        planned_model_server(request, script("automl-model-server"), listening, generation),
         planned_gateway(request, "gateway", f"{HOST}:{grpc}", port, generation),
     ]
+
+
+def planned_model_server(
+    request: DeployRequest, program: str, listening: Sequence[str], generation: int
+) -> Detached:
+    """Returns a model server with TensorFlow Serving's flags, not started yet.
+
+    Args:
+        request: What is deployed.
+        program: Its path.
+        listening: Flags that say where it listens.
+        generation: As for `planned_servers`.
+    """
+    command = [
+        program,
+        f"--model_name={request.model}",
+        f"--model_base_path={_pinned(request, generation)}",
+        *listening,
+        "--file_system_poll_wait_seconds=0",
+    ]
+    return planned(request, "model server", command, generation)
 
 
 def planned_gateway(

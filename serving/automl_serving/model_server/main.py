@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from automl.errors import DeploymentError
 from automl.hardware import cores, gpus
 from automl_serving import lifecycle
 from automl_serving.model_server.settings import ModelServerSettings
@@ -154,6 +155,14 @@ def _bind_grpc(settings: ModelServerSettings) -> tuple[Any, int]:
         ]
     )
     port = server.add_insecure_port(lifecycle.address(settings.host, settings.port))
+    if settings.grpc_socket_path is not None:
+        try:
+            server.add_insecure_port(f"unix:{settings.grpc_socket_path}")
+        except RuntimeError as error:
+            raise DeploymentError(
+                f"expected a path for a UNIX socket in --grpc_socket_path, found "
+                f"{settings.grpc_socket_path}, which cannot be one; choose another."
+            ) from error
     return server, port
 
 

@@ -46,6 +46,9 @@ class ModelServerSettings(Settings):
         None, "How: BatchingParameters in text form, such as max_batch_size { value: 32 }."
     )
     port: int = setting(8500, "The port for gRPC; 0 takes any free one.")
+    grpc_socket_path: Path | None = setting(  # noqa: RUF009 - it declares a field
+        None, "A UNIX socket for gRPC beside that port."
+    )
     rest_api_port: int = setting(8501, "The port for REST; 0 takes any free one.")
     rest_api_timeout_in_ms: int = setting(
         30000, "How long a REST request may take, in milliseconds."
