@@ -32,6 +32,7 @@ CORE = [
     "psutil>=7.2",
     "pyarrow>=26.0",
     "python-multipart>=0.0.34",
+    "pyyaml>=6.0",
     "rich>=15.0",
     "scikit-learn>=1.9",
     "scipy>=1.17",
@@ -61,10 +62,12 @@ OPENTELEMETRY = ["opentelemetry-api>=1.45", "opentelemetry-sdk>=1.45"]
 RAY = ["ray>=2.60"]
 
 TEST = [
+    "check-jsonschema>=0.39",  # it carries the Compose specification's schema
     "cryptography>=50",  # a certificate for tests of HTTPS
     "hypothesis>=6.170",
     "import-linter>=2.16",
     "jsonschema>=4.26",
+    "kubernetes-validate>=1.37",  # it carries Kubernetes' schemas
     "mypy>=2.4",
     "openapi-spec-validator>=0.9",
     "ovmsclient>=2023.1",
@@ -74,6 +77,7 @@ TEST = [
     "schemathesis>=4.32",
     "setuptools>=84",  # tests build wheels without a network
     "types-psutil>=7.2",
+    "types-PyYAML>=6.0",
 ]
 
 setup(
@@ -100,6 +104,7 @@ setup(
     zip_safe=False,
     package_data={
         "": ["py.typed", "*.html", "*.css", "*.js"],
+        "automl_serving.gateway": ["Dockerfile", "requirements.txt"],
     },
     install_requires=CORE,
     extras_require={

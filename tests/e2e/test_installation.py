@@ -135,6 +135,7 @@ DISTRIBUTIONS = {
     "opentelemetry": "opentelemetry-api",
     "sklearn": "scikit-learn",
     "tensorflow_serving": "tensorflow-serving-api",
+    "yaml": "pyyaml",
 }
 # imgaug brings the one, under one name of several; Keras runs on the other where it is chosen.
 UNDECLARED = {"cv2", "torch"}
