@@ -15,12 +15,12 @@ import logging
 import os
 import secrets
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from automl.components import DeployRequest, Target
+from automl.components import ContainerImages, DeployedService, DeployRequest, Target
 from automl.errors import DeploymentError, NotFoundError
 from automl.files import write_json
 from automl.plugins import plugin_manager
@@ -45,6 +45,9 @@ def deploy(
     **options: Any,
 ) -> Deployment:
     """Serves a model behind a scoring gateway and returns when it answers.
+
+    Where a target lacks what it takes to start the service, its files are written, and the
+    deployment's `missing` and `commands` say the rest.
 
     Args:
         model: A model, its name in the workspace, or its folder.
@@ -78,9 +81,7 @@ def deploy(
     try:
         deployment._reserve()
         service = component.deploy(deployment._request(opened, options))
-        ready = dataclasses.replace(
-            deployment, url=service.url, state=service.state, seconds=service.seconds
-        )
+        ready = deployment._with(service)
         ready._update()
     except BaseException:
         deployment.delete()
@@ -136,6 +137,8 @@ class Deployment:
         created: When, ISO 8601 in UTC.
         folder: The workspace's folder of deployments.
         seconds: How long its parts took to come up, and `ready` for all of it.
+        missing: Where its files were only written: what it takes to start it, in one sentence.
+        commands: What to type there.
     """
 
     name: str
@@ -149,6 +152,8 @@ class Deployment:
     state: Mapping[str, Any] = field(repr=False)
     owner: Mapping[str, Any] = field(repr=False)
     seconds: Mapping[str, float] = field(default_factory=dict, repr=False)
+    missing: str = field(default="", repr=False)
+    commands: Sequence[str] = field(default_factory=list, repr=False)
 
     def score(
         self, images: Images, top_k: int | None = None, **options: Unpack[ScoreOptions]
@@ -166,7 +171,16 @@ class Deployment:
         """
         from automl.client import score_endpoint
 
-        return score_endpoint(self.ready_url(), self.key, images, top_k, **options)
+        with self.reach() as url:
+            return score_endpoint(url, self.key, images, top_k, **options)
+
+    def reach(self) -> contextlib.AbstractContextManager[str]:
+        """Yields an address at which this machine reaches the gateway.
+
+        Raises:
+            DeploymentError: If it has none yet, or cannot be reached from here.
+        """
+        return self._target.reach(self.ready_url(), self.state)
 
     def ready_url(self) -> str:
         """Returns `url`.
@@ -181,8 +195,16 @@ class Deployment:
             )
         return self.url
 
+    def exists(self) -> bool:
+        """Says whether it has not been deleted."""
+        return self._current() is not None
+
     def status(self) -> str:
-        """Returns `"ready"`, `"starting"`, `"degraded"` or `"stopped"`, as it is now."""
+        """Returns `"ready"`, `"starting"`, `"degraded"`, `"stopped"` or `"written"`, as it is now.
+
+        Raises:
+            DeploymentError: If there is nothing here to ask.
+        """
         if not self.url and _is_running(self.owner):
             return "starting"
         status = self._target.status(self.state)
@@ -211,13 +233,7 @@ class Deployment:
             current = Deployment._read(self._record)
             request = current._request(opened, options)
             service = current._target.update(request, current.state)
-            done = dataclasses.replace(
-                current,
-                url=service.url,
-                state=service.state,
-                seconds=service.seconds,
-                version=opened.version,
-            )
+            done = dataclasses.replace(current._with(service), version=opened.version)
             done._update()
         return done
 
@@ -232,11 +248,22 @@ class Deployment:
             current._erase_unchanged()
 
     def logs(self) -> dict[str, list[str]]:
-        """Returns the lines of its logs by their names, such as `gateway`."""
-        return {
-            path.stem: path.read_text(encoding="utf-8", errors="replace").splitlines()
-            for path in sorted(self.directory.glob("*.log"))
-        }
+        """Returns the lines of its logs by their names, such as `gateway`.
+
+        Raises:
+            DeploymentError: If there is nothing here to ask.
+        """
+        return self._target.logs(self.directory, self.state)
+
+    def build_image(self) -> ContainerImages:
+        """Writes the build contexts of its container images, and builds them where Docker is.
+
+        Raises:
+            NotFoundError: If the model or the version is gone.
+            DeploymentError: If they cannot be built, or its target has none.
+        """
+        opened = load_model(self.model, self.version, self.folder.parent)
+        return self._target.build_image(self._request(opened, {}), self.state)
 
     @property
     def directory(self) -> Path:
@@ -268,6 +295,10 @@ class Deployment:
                 f"expected a record of a deployment, found {path} damaged ({error}); end its "
                 f"processes, then remove it and the folder beside it."
             ) from error
+
+    def _with(self, service: DeployedService) -> Deployment:
+        told = {f.name: getattr(service, f.name) for f in dataclasses.fields(service)}
+        return dataclasses.replace(self, **{**told, "commands": list(service.commands)})
 
     def _write(self) -> None:
         content = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}

@@ -41,6 +41,15 @@ if TYPE_CHECKING:
     metavar="OPTION=VALUE",
     help="Another option of the target, such as server=HOST:PORT for tf-serving; repeatable.",
 )
+@click.option(
+    "--replicas", type=click.IntRange(min=1), metavar="N", help="How many pods (kubernetes)."
+)
+@click.option(
+    "--min-replicas", type=click.IntRange(min=1), metavar="N", help="The fewest, by their load."
+)
+@click.option(
+    "--max-replicas", type=click.IntRange(min=1), metavar="N", help="The most, by their load."
+)
 @timeout_option
 @workspace_option
 @json_option
@@ -51,6 +60,9 @@ def command(
     target: str,
     port: int | None,
     settings: tuple[str, ...],
+    replicas: int | None,
+    min_replicas: int | None,
+    max_replicas: int | None,
     timeout: float | None,
     workspace: str | None,
     as_json: bool,
@@ -59,12 +71,22 @@ def command(
 
     Returns when the service is ready, and prints its address, its key and what to type next.
     The service goes on until `automl deployments delete NAME`, also when the shell closes.
+
+    Where Docker or a cluster that a target needs is not at hand, the files are written, and what
+    is printed starts them.
     """
     from automl.deployment import deploy
     from automl.registry import load_model
     from automl.workspace import Workspace
 
-    options = {**_options(settings), "port": port, "timeout": timeout}
+    options = {
+        **_options(settings),
+        "port": port,
+        "replicas": replicas,
+        "min_replicas": min_replicas,
+        "max_replicas": max_replicas,
+        "timeout": timeout,
+    }
     place = Workspace.find(workspace)
     opened = load_model(model, version, place)
     if not as_json:
@@ -81,8 +103,11 @@ def command(
                 "version": deployment.version,
                 "target": deployment.target,
                 "seconds": deployment.seconds,
+                **written(deployment),
             }
         )
+    elif deployment.missing:
+        _print_written(deployment)
     else:
         _print(deployment, workspace)
 
@@ -91,6 +116,28 @@ def _options(settings: tuple[str, ...]) -> dict[str, Any]:
     from automl.cli.options import assignments
 
     return dict(assignments(settings, "server=127.0.0.1:8500"))
+
+
+def written(deployment: Deployment) -> dict[str, Any]:
+    """Returns why a deployment was only written and what starts it; nothing where it runs."""
+    if not deployment.missing:
+        return {}
+    return {"missing": deployment.missing, "commands": list(deployment.commands)}
+
+
+def _print_written(deployment: Deployment) -> None:
+    commands = "\n".join(f"  {command}" for command in deployment.commands)
+    click.echo(
+        f"{deployment.name} is written, not started: {deployment.model}, version "
+        f"{deployment.version}\n"
+        f"  files  {deployment.directory}\n"
+        f"  url    {deployment.url}\n"
+        f"  key    {deployment.key}\n"
+        f"\n"
+        f"{deployment.missing}\n"
+        f"\n"
+        f"Start it with\n{commands}"
+    )
 
 
 def _print(deployment: Deployment, workspace: str | None) -> None:

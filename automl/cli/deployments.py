@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from automl.cli.deploy import written
 from automl.cli.options import (
     json_option,
     print_json,
@@ -35,7 +36,8 @@ def list_(workspace: str | None, as_json: bool) -> None:
 
     The states are asked for at this moment. ready: it scores; starting: not yet; degraded: a
     part of it has ended or does not answer; stopped: nothing of it runs, and `automl
-    deployments delete` frees its name.
+    deployments delete` frees its name; written: its files are there, and nothing was started
+    from here; unknown: there is nothing here to ask.
     """
     from automl.deployment import list_deployments
     from automl.workspace import Workspace
@@ -43,7 +45,7 @@ def list_(workspace: str | None, as_json: bool) -> None:
     found = Workspace.find(workspace)
     deployments = list_deployments(found)
     with ThreadPoolExecutor(16) as pool:  # one that hangs does not hold up the others
-        rows = list(pool.map(_row, deployments))
+        rows = list(pool.map(_asked, deployments))
     if as_json:
         print_json({"deployments": rows})
     elif not rows:
@@ -67,11 +69,15 @@ def status(context: click.Context, name: str, workspace: str | None, as_json: bo
     """
     from automl.deployment import get_deployment
 
-    row = _row(get_deployment(name, workspace))
+    found = get_deployment(name, workspace)
+    row = _row(found, found.status())
+    told = written(found) if row["status"] == "written" else {}
     if as_json:
-        print_json(row)
+        print_json({**row, **told})
     else:
         click.echo(row["status"])
+    if told:
+        click.echo("\n".join([told["missing"], *told["commands"]]), err=True)
     if row["status"] != "ready":
         context.exit(1)
 
@@ -100,7 +106,11 @@ def update(
     found = get_deployment(name, workspace)
     done = found.update(version, timeout=timeout)
     if as_json:
-        print_json({"name": name, "url": done.url, "version": done.version, "was": found.version})
+        print_json({"name": name, "url": done.url, "version": done.version, "was": found.version,
+                    **written(done)})  # fmt: skip
+    elif done.missing:
+        click.echo(f"{name} is written for version {done.version}, was {found.version}.")
+        click.echo("\n".join([done.missing, *done.commands]), err=True)
     else:
         click.echo(f"{name} serves version {done.version} of {done.model}, was {found.version}.")
 
@@ -138,6 +148,28 @@ def logs(name: str, lines: int, workspace: str | None, as_json: bool) -> None:
 @click.argument("name")
 @workspace_option
 @json_option
+def build(name: str, workspace: str | None, as_json: bool) -> None:
+    """Build the container images that serve a deployment's model and version.
+
+    What they are built from is written in any case; the images are built where Docker is.
+    """
+    from automl.deployment import get_deployment
+
+    images = get_deployment(name, workspace).build_image()
+    if as_json:
+        print_json({"folder": str(images.folder), "images": list(images.tags),
+                    "missing": images.missing, "commands": list(images.commands)})  # fmt: skip
+        return
+    for tag in images.tags:
+        click.echo(tag)
+    if images.missing:
+        click.echo("\n".join([images.missing, *images.commands]), err=True)
+
+
+@command.command()
+@click.argument("name")
+@workspace_option
+@json_option
 def delete(name: str, workspace: str | None, as_json: bool) -> None:
     """Take a deployment down.
 
@@ -152,12 +184,16 @@ def delete(name: str, workspace: str | None, as_json: bool) -> None:
         click.echo(f"Deleted {name}.")
 
 
-def _row(deployment: Deployment) -> dict[str, Any]:
+def _asked(deployment: Deployment) -> dict[str, Any]:
     from automl.errors import AutomlError
 
     status = "unknown"
-    with contextlib.suppress(AutomlError):  # its target is not installed any more
+    with contextlib.suppress(AutomlError):  # `automl deployments status` says why
         status = deployment.status()
+    return _row(deployment, status)
+
+
+def _row(deployment: Deployment, status: str) -> dict[str, Any]:
     return {name: getattr(deployment, name) for name in _FIELDS if name != "status"} | {
         "status": status
     }

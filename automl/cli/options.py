@@ -58,10 +58,12 @@ def assignments(texts: Sequence[str], example: str) -> dict[str, str]:
 def service(deployment: str, key: str | None, workspace: str | None) -> tuple[str, str]:
     """Returns the address and the key of a deployment's name, or of a gateway's address.
 
+    The address is good until the command ends.
+
     Raises:
         UsageError: If it is an address and there is no key.
         NotFoundError: If there is no such deployment.
-        DeploymentError: If it is not up yet.
+        DeploymentError: If it is not up yet, or cannot be reached from here.
     """
     from automl.errors import UsageError
     from automl.payload import is_url
@@ -75,7 +77,7 @@ def service(deployment: str, key: str | None, workspace: str | None) -> tuple[st
     from automl.deployment import get_deployment
 
     record = get_deployment(deployment, workspace)
-    return record.ready_url(), key or record.key
+    return click.get_current_context().with_resource(record.reach()), key or record.key
 
 
 def print_json(content: Any) -> None:

@@ -15,7 +15,7 @@ from automl.components.source import (
     SearchProvider,
 )
 from automl.components.strategy import Strategy, StrategyContext
-from automl.components.target import DeployedService, DeployRequest, Target
+from automl.components.target import ContainerImages, DeployedService, DeployRequest, Target
 
 __all__ = [
     "SPLITS",
@@ -23,6 +23,7 @@ __all__ = [
     "Augmentation",
     "Backbone",
     "Compute",
+    "ContainerImages",
     "DeployRequest",
     "DeployedService",
     "EstimatorHead",

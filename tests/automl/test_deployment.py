@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import stat
 import subprocess
 import sys
@@ -192,11 +193,35 @@ def test_from_up_to_down(
     wait_for(deployment, "stopped")
     with pytest.raises(AutomlError, match=r"none that answers.*deploy it again"):
         deployment.score(colour_images["rot"])
+    assert deployment.exists()
     deployment.delete()
     assert nothing_left(workspace)
+    assert not deployment.exists()
     deployment.delete()
     with pytest.raises(NotFoundError, match="none"):
         get_deployment("down", workspace)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1800)
+def test_fifty_deployments_leave_no_process_port_or_file(
+    workspace: Workspace, colour_model: Model
+) -> None:
+    for _ in range(50):
+        deployment = deploy(colour_model, name="again", workspace=workspace)
+        ports = {
+            connection.laddr.port
+            for process in running(deployment.directory)
+            for connection in process.net_connections()
+            if connection.status == psutil.CONN_LISTEN
+        }
+        assert len(ports) == 3  # HTTP; gRPC and REST
+        deployment.delete()
+        assert nothing_left(workspace)
+        for port in ports:
+            with socket.socket() as probe:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                probe.bind(("127.0.0.1", port))
 
 
 def test_deleting_an_old_deployment_leaves_a_new_one_of_its_name(

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 import automl
+from automl_plugins.targets.compose import ComposeTarget
+from automl_plugins.targets.kubernetes import KubernetesTarget
 from automl_plugins.targets.local import LocalTarget
 from automl_plugins.targets.tf_serving import TfServingTarget
 
@@ -15,3 +17,5 @@ def automl_targets(register: Callable[[Any], None]) -> None:
     """Registers the built-in targets."""
     register(LocalTarget())
     register(TfServingTarget())
+    register(ComposeTarget())
+    register(KubernetesTarget())

@@ -12,7 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from automl.components import DeployedService, DeployRequest, Target
+from automl.components import ContainerImages, DeployedService, DeployRequest, Target
+from automl_plugins.targets.containers import MODEL_SERVERS
+from automl_plugins.targets.images import build, images_of
 from automl_plugins.targets.options import check_options
 from automl_plugins.targets.plan import write_plan
 from automl_plugins.targets.ports import HOST, gateway_socket
@@ -108,6 +110,11 @@ class LocalTarget(Target):
         supervisor, servers = _parts(state)
         others = [Detached.from_state(other) for other in state.get("others", ())]
         _take_down(supervisor, [*others, *servers], grace=_GRACE)
+
+    def build_image(self, request: DeployRequest, state: Mapping[str, Any]) -> ContainerImages:
+        """Builds the images with which other targets serve the same version."""
+        server = MODEL_SERVERS["tf-serving"]
+        return build(request, images_of(request, server), server)
 
 
 def _take_down(supervisor: Detached | None, servers: Sequence[Detached], grace: float) -> None:

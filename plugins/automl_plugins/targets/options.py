@@ -1,11 +1,16 @@
-"""The options that a target is given: known ones only."""
+"""The options that a target is given: known ones only, each checked before it goes into a file."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 from automl.errors import UsageError
+
+_LONGEST_NAME = 40
+_BOOLEANS = {"true": True, "false": False}
 
 
 def check_options(target: str, known: Sequence[str], given: Iterable[str]) -> None:
@@ -22,3 +27,69 @@ def check_options(target: str, known: Sequence[str], given: Iterable[str]) -> No
                 f"expected an option of the target {target!r} ({', '.join(known)}), found "
                 f"{name!r}; {meant}"
             )
+
+
+def object_name(deployment: str) -> str:
+    """Returns the name of a deployment's objects in Docker and Kubernetes.
+
+    Raises:
+        UsageError: If they take no such name.
+    """
+    if len(deployment) > _LONGEST_NAME or not re.fullmatch(r"[a-z0-9](-?[a-z0-9])*", deployment):
+        raise UsageError(
+            f"expected a deployment name of at most {_LONGEST_NAME} small letters, digits and "
+            f"single dashes for this target, found {deployment!r}; choose another with --name."
+        )
+    return f"automl-{deployment}"
+
+
+def text(options: Mapping[str, Any], name: str, pattern: str, example: str) -> str:
+    """Returns an option that matches `pattern` as a whole; empty where it is not given.
+
+    Raises:
+        UsageError: If it does not.
+    """
+    value = options.get(name, "")
+    if value != "" and not (isinstance(value, str) and re.fullmatch(pattern, value, re.ASCII)):
+        raise UsageError(f"expected {name} such as {example}, found {value!r}; correct it.")
+    return str(value)
+
+
+def choice(options: Mapping[str, Any], name: str, known: Sequence[str]) -> str:
+    """Returns an option that is one of `known`, the first by default.
+
+    Raises:
+        UsageError: If it is another.
+    """
+    value = options.get(name, known[0])
+    if value not in known:
+        raise UsageError(f"expected {name} {' or '.join(known)}, found {value!r}; correct it.")
+    return str(value)
+
+
+def number(options: Mapping[str, Any], name: str) -> int | None:
+    """Returns an option that is a whole number of 1 or more, as text or not; `None` without it.
+
+    Raises:
+        UsageError: If it is none.
+    """
+    value = options.get(name)
+    if value is None:
+        return None
+    if not re.fullmatch(r"[1-9]\d{0,5}", str(value), re.ASCII):
+        raise UsageError(
+            f"expected a whole number of 1 or more for {name}, found {value!r}; correct it."
+        )
+    return int(value)
+
+
+def truth(options: Mapping[str, Any], name: str) -> bool:
+    """Returns an option that is true or false, as text or not; true without it.
+
+    Raises:
+        UsageError: If it is neither.
+    """
+    value = str(options.get(name, True)).lower()
+    if value not in _BOOLEANS:
+        raise UsageError(f"expected {name} true or false, found {value!r}; correct it.")
+    return _BOOLEANS[value]

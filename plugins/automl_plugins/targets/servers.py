@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from automl.components import DeployRequest
 from automl.errors import DeploymentError
-from automl.files import write_json
+from automl_plugins.targets.keys import write_keys
 from automl_plugins.targets.ports import HOST, free_port
 from automl_plugins.targets.processes import Detached
 
@@ -69,7 +68,7 @@ def planned_gateway(
         f"--upstream={upstream}",
         f"--host={HOST}",
         f"--port={port}",
-        f"--keys-file={_keys_file(request)}",
+        f"--keys-file={write_keys(request)}",
         f"--shutdown-delay={_LEAVING_SECONDS}",
     ]
     return planned(request, role, command, generation)
@@ -119,10 +118,3 @@ def _pinned(request: DeployRequest, generation: int) -> Path:
     base.mkdir()
     (base / str(request.version)).symlink_to(request.model_path, target_is_directory=True)
     return base
-
-
-def _keys_file(request: DeployRequest) -> Path:
-    path = request.directory / "keys.json"
-    digest = hashlib.sha256(request.key.encode()).hexdigest()
-    write_json(path, {"keys": [{"name": "owner", "sha256": digest}]}, mode=0o600)
-    return path

@@ -142,32 +142,6 @@ def wait_for(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.slow
-def test_deploying_and_deleting_leaves_nothing(request_: DeployRequest, tmp_path: Path) -> None:
-    target = LocalTarget()
-    for cycle in range(5):
-        folder = tmp_path / str(cycle)
-        folder.mkdir()
-        service = target.deploy(dataclasses.replace(request_, directory=folder))
-        ports = listening(folder)
-        assert len(ports) == 3  # HTTP; gRPC and REST
-        target.delete(service.state)
-        assert running(folder) == []
-        for port in ports:
-            with socket.socket() as probe:
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(("127.0.0.1", port))
-
-
-def listening(folder: Path) -> set[int]:
-    return {
-        connection.laddr.port
-        for process in running(folder)
-        for connection in process.net_connections()
-        if connection.status == psutil.CONN_LISTEN
-    }
-
-
 def test_a_state_that_names_nothing_is_stopped() -> None:
     assert LocalTarget().status({}) == "stopped"
     LocalTarget().delete({})

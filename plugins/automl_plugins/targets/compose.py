@@ -1,0 +1,199 @@
+"""Deploys with Docker Compose on this machine, or writes the files for another one."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from automl.components import ContainerImages, DeployedService, DeployRequest, Target
+from automl.errors import DeploymentError
+from automl.manifest import MANIFEST
+from automl_plugins.targets.compose_file import compose_file, keys_owner
+from automl_plugins.targets.containers import chosen_server
+from automl_plugins.targets.images import build, forget_other_versions, images_of, write_contexts
+from automl_plugins.targets.keys import write_keys
+from automl_plugins.targets.options import check_options, number, object_name, truth
+from automl_plugins.targets.ports import HOST, free_port, gateway_socket
+from automl_plugins.targets.readiness import check_answers, is_ready, wait_until_ready
+from automl_plugins.targets.tools import NOT_STARTED, NOT_WANTED, demand, missing_compose, run
+from automl_plugins.targets.yaml_files import give_to, write_yaml
+
+_TIMEOUT = 300.0
+
+
+class ComposeTarget(Target):
+    """TensorFlow Serving or OpenVINO Model Server, and the gateway, as containers.
+
+    The deployment's folder holds all that they need and can be taken to another machine. A new
+    version is checked beside the old one, on a port that nobody knows; then the containers are
+    replaced, which for some seconds answer nothing.
+
+    Options: `port` and `timeout` as for `local` (300 s by default, without the building of the
+    images); `server`, `tf-serving` (the default) or `openvino`; `server_image`, another image of
+    it; `start`, `false` to write the files only.
+    """
+
+    name = "compose"
+    options: Sequence[str] = ("port", "timeout", "server", "server_image", "start")
+
+    def deploy(self, request: DeployRequest) -> DeployedService:
+        """Writes the files; where Docker is, starts the containers and waits until they answer."""
+        check_options(self.name, self.options, request.options)
+        missing = "" if truth(request.options, "start") else NOT_WANTED
+        with gateway_socket(number(request.options, "port")) as holder:
+            port = holder.getsockname()[1]
+        kept = {k: v for k, v in request.options.items() if k in ("server", "server_image")}
+        state = {"url": f"http://{HOST}:{port}", "port": port, "started": False, "options": kept}
+        path = self._write(request, request.options, _project(request), port)
+        missing = missing or missing_compose()
+        if missing:
+            return _written(state, path, missing)
+        state["file"], state["started"] = str(path), True
+        request.remember(state)
+        began = time.monotonic()
+        with _ended(path, on_success=False):
+            self._start(request, path, state["url"])
+        return DeployedService(state["url"], state, _seconds(began))
+
+    def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
+        """Checks the version in containers of its own before it replaces those that answer."""
+        check_options(self.name, self.options, request.options)
+        options = {**state["options"], **request.options}
+        project = _project(request)
+        path = request.directory / "compose.yaml"
+        if not state["started"]:
+            path = self._write(request, options, project, state["port"])
+            return _written(dict(state), path, NOT_STARTED)
+        demand(missing_compose())
+        began = time.monotonic()
+        before = path.read_bytes()
+        trial_port = free_port()
+        trial = self._write(request, options, f"{project}-trial", trial_port, "trial.yaml")
+        with _ended(trial):
+            self._start(request, trial, f"http://{HOST}:{trial_port}")
+        trial.unlink()
+        try:
+            self._start(
+                request, self._write(request, options, project, state["port"]), state["url"]
+            )
+        except BaseException:
+            path.write_bytes(before)
+            run([*_compose(path), "up", "--detach", "--no-build", "--wait"])
+            raise
+        forget_other_versions(images_of(request, chosen_server(options)))
+        return DeployedService(state["url"], dict(state), _seconds(began))
+
+    def status(self, state: Mapping[str, Any]) -> str:
+        """Asks Docker, since a port may be anyone's."""
+        if not state.get("started"):
+            return "written" if state else "stopped"
+        if not Path(state["file"]).exists():  # the deployment has been deleted
+            return "stopped"
+        demand(missing_compose())
+        listed = run([*_compose(Path(state["file"])), "ps", "--format", "json"])
+        # One object a line, or one list, by Compose's version.
+        found = [json.loads(line) for line in listed.splitlines() if line.strip()]
+        services = found[0] if found and isinstance(found[0], list) else found
+        running = sum(service["State"] == "running" for service in services)
+        if running == 0:
+            return "stopped"
+        if running < 2:
+            return "degraded"
+        return "ready" if is_ready(state["url"]) else "starting"
+
+    def delete(self, state: Mapping[str, Any]) -> None:
+        """Ends the containers and removes them, the network and nothing else."""
+        if state.get("started"):
+            demand(missing_compose())
+            folder = Path(state["file"]).parent
+            for path in filter(Path.exists, (folder / "trial.yaml", folder / "compose.yaml")):
+                _down(path)
+
+    def logs(self, directory: Path, state: Mapping[str, Any]) -> dict[str, list[str]]:
+        """Returns the containers' logs, and that of the building of their images."""
+        logs = super().logs(directory, state)
+        if state.get("started"):
+            demand(missing_compose())
+            for service in ("gateway", "model-server"):
+                said = run([*_compose(Path(state["file"])), "logs", "--no-color", "--no-log-prefix",
+                            service])  # fmt: skip
+                logs[service] = said.splitlines()
+        return logs
+
+    def build_image(self, request: DeployRequest, state: Mapping[str, Any]) -> ContainerImages:
+        """Builds the two images that the Compose file names."""
+        server = chosen_server(state["options"])
+        return build(request, images_of(request, server), server)
+
+    def _write(
+        self,
+        request: DeployRequest,
+        options: Mapping[str, Any],
+        project: str,
+        port: int,
+        name: str = "compose.yaml",
+    ) -> Path:
+        server = chosen_server(options)
+        images = images_of(request, server)
+        write_contexts(request, images, server)
+        shutil.copyfile(
+            Path(request.model_path) / MANIFEST,
+            request.directory / f"manifest-{request.version}.json",
+        )
+        give_to(write_keys(request), keys_owner())
+        path = request.directory / name
+        write_yaml(path, compose_file(request, project, images, server, port))
+        return path
+
+    def _start(self, request: DeployRequest, path: Path, url: str) -> None:
+        log = request.directory / "docker.log"
+        timeout = float(request.options.get("timeout") or _TIMEOUT)
+        run([*_compose(path), "build"], log)
+        run([*_compose(path), "up", "--detach", "--no-build", "--wait", "--wait-timeout",
+             f"{max(timeout, 1):.0f}"], log)  # fmt: skip
+        wait_until_ready(url, [], timeout)
+        check_answers(url, request)
+
+
+def _project(request: DeployRequest) -> str:
+    """Returns a name that no other workspace's containers on this machine have."""
+    place = hashlib.sha256(os.fsencode(request.directory)).hexdigest()[:8]
+    return f"{object_name(request.name)}-{place}"
+
+
+def _compose(path: Path) -> list[str]:
+    return ["docker", "compose", "--file", str(path)]
+
+
+def _written(state: dict[str, Any], path: Path, missing: str) -> DeployedService:
+    command = shlex.join([*_compose(path), "up", "--build", "--detach", "--wait"])
+    return DeployedService(state["url"], state, missing=missing, commands=[command])
+
+
+def _down(path: Path) -> None:
+    run([*_compose(path), "down", "--remove-orphans"])
+
+
+@contextlib.contextmanager
+def _ended(path: Path, on_success: bool = True) -> Iterator[None]:
+    """Takes the containers of a file down when the block ends, or only when it fails."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(DeploymentError):  # the first error says more
+            _down(path)
+        raise
+    if on_success:
+        _down(path)
+
+
+def _seconds(began: float) -> dict[str, float]:
+    return {"ready": round(time.monotonic() - began, 3)}
