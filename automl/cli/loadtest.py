@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from automl.cli.options import json_option, print_json, service, workspace_option
+from automl.cli.options import Duration, json_option, print_json, service, workspace_option
 
 if TYPE_CHECKING:
     from automl.loadtest import Answer, LoadTest, Objective
@@ -26,7 +26,12 @@ if TYPE_CHECKING:
     help="How many requests are under way at any time.",
 )
 @click.option(
-    "--duration", default="30s", show_default=True, metavar="TIME", help="How long, as 30s or 2m."
+    "--duration",
+    type=Duration(),
+    default="30s",
+    show_default=True,
+    metavar="TIME",
+    help="How long, as 30s or 2m.",
 )
 @click.option(
     "--slo",
@@ -66,7 +71,7 @@ def command(
     deployment: str,
     images: tuple[str, ...],
     concurrency: int,
-    duration: str,
+    duration: float,
     slo: tuple[str, ...],
     workers: int,
     listen: str | None,
@@ -82,20 +87,18 @@ def command(
     `pip install 'automl-vision[loadtest]'`.
     """
     from automl.loadtest import Objective, load_test
-    from automl.tuning.settings import parse_duration
 
     objectives = [Objective.parse(text) for text in slo]
-    seconds = parse_duration(duration)
     url, key = service(deployment, key, workspace)
     if listen:
         click.echo(f"Waiting for {workers} × `automl loadtest … --join {listen}`.", err=True)
-    with _Bar(seconds) as bar:
+    with _Bar(duration) as bar:
         test = load_test(
             url,
             key,
             images,
             concurrency,
-            seconds,
+            duration,
             bar.update,
             workers=workers,
             listen=listen,

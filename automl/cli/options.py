@@ -12,6 +12,20 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+class Duration(click.ParamType[float]):
+    """A time, such as `90s`, `3m`, `1h30m` or `90`; passed on in seconds (a float above 0)."""
+
+    name = "time"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Reads it, or raises `UsageError`."""
+        from automl.tuning.settings import parse_duration
+
+        return parse_duration(value)
+
+
 def workspace_option(function: F) -> F:
     """Adds `--workspace DIR`, passed on as `workspace` (a string or `None`)."""
     return click.option(
@@ -23,12 +37,12 @@ def workspace_option(function: F) -> F:
 
 
 def timeout_option(function: F) -> F:
-    """Adds `--timeout SECONDS`, passed on as `timeout` (a float of 1 or more, or `None`)."""
+    """Adds `--timeout TIME`, passed on as `timeout` (seconds, or `None`)."""
     return click.option(
         "--timeout",
-        type=click.FloatRange(min=1),
-        metavar="SECONDS",
-        help="How long it may take to come up  [default: the target's own, 60 for local]",
+        type=Duration(),
+        metavar="TIME",
+        help="How long it may take to come up  [default: the target's own, 60s for local]",
     )(function)
 
 

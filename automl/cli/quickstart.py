@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from automl.cli.options import json_option, print_json, workspace_option
+from automl.cli.options import Duration, json_option, print_json, workspace_option
 
 if TYPE_CHECKING:
     from automl.client import ScoredImage
@@ -18,10 +18,17 @@ SCORED = 3
 
 
 @click.command()
-@click.option("--budget", default="60s", show_default=True, metavar="TIME", help="For the search.")
+@click.option(
+    "--budget",
+    type=Duration(),
+    default="60s",
+    show_default=True,
+    metavar="TIME",
+    help="For the search.",
+)
 @workspace_option
 @json_option
-def command(budget: str, workspace: str | None, as_json: bool) -> None:
+def command(budget: float, workspace: str | None, as_json: bool) -> None:
     """See the whole job on 1,797 scans of handwritten digits, with no network.
 
     Makes an image folder, searches, measures on held-out images, writes the report and the
@@ -37,7 +44,7 @@ def command(budget: str, workspace: str | None, as_json: bool) -> None:
 
     from automl.cli import search
 
-    _say(f"2. automl search {folder} --name {NAME} --budget {budget}\n", as_json)
+    _say(f"2. automl search {folder} --name {NAME} --budget {budget:g}s\n", as_json)
     run = search.run(str(folder), str(place.root), name=NAME, budget=budget)
     if not as_json:
         from automl.cli.summary import print_summary

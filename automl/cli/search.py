@@ -13,14 +13,19 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from automl.cli.options import json_option, print_json, workspace_option
+from automl.cli.options import Duration, json_option, print_json, workspace_option
 from automl.errors import UsageError
 
 
 @click.command()
 @click.argument("images", metavar="IMAGES", type=click.Path(), required=False)
 @click.option("--name", help="Names the experiment and the model  [default: the folder's name]")
-@click.option("--budget", metavar="TIME", help="Time for all of it, as 90s, 3m, 1h  [default: 10m]")
+@click.option(
+    "--budget",
+    type=Duration(),
+    metavar="TIME",
+    help="Time for all of it, as 90s, 3m, 1h  [default: 10m]",
+)
 @click.option("--trials", type=click.IntRange(min=1), metavar="N", help="The most trials.")
 @click.option("--test", metavar="IMAGES", type=click.Path(), help="Held-out images of your own.")
 @click.option("--seed", type=click.IntRange(0, 2**32 - 2), default=0, show_default=True)
@@ -113,7 +118,7 @@ def run(
     workspace: str | None,
     *,
     name: str | None = None,
-    budget: str | None = None,
+    budget: float | None = None,
     trials: int | None = None,
     test: str | None = None,
     seed: int = 0,
@@ -129,10 +134,9 @@ def run(
     from automl.tuning.settings import SearchSettings, parse_duration, parse_pins, training_backend
     from automl.workspace import Workspace, check_name
 
-    seconds = parse_duration(budget) if budget is not None else None
     settings = SearchSettings(
         name=check_name(default_name(images) if name is None else name, "experiment"),
-        budget=seconds if seconds or trials else parse_duration("10m"),
+        budget=budget if budget is not None or trials is not None else parse_duration("10m"),
         trials=trials,
         seed=seed,
         pins=parse_pins(pairs),

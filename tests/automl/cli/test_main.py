@@ -33,3 +33,21 @@ def test_a_word_that_is_not_known_is_told_with_what_is_near(
     assert told.startswith("Error: expected what `automl ")
     assert said in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["search", "x", "--budget", "soon"],
+        ["deploy", "x", "--timeout", "soon"],
+        ["loadtest", "x", "y.jpg", "--duration", "soon"],
+    ],
+)
+def test_times_are_read_alike(arguments: list[str], capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    told = capsys.readouterr().err
+    assert (
+        told == "Error: expected a duration such as 90s, 3m or 1h30m, found 'soon'; correct it.\n"
+    )
