@@ -2,15 +2,16 @@
 
 uvicorn limits the time between two requests, and the applications that of a body. What is left
 is a client that opens a connection and says nothing, or says it a byte at a time; and one that
-does not take its answer.
+does not take its answer. What is not HTTP at all is answered here, too, in the words of the server.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 
-from h11 import LocalProtocolError
+import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
@@ -18,8 +19,13 @@ HEAD_SECONDS = 10.0
 
 
 class TimedProtocol(H11Protocol):
-    """Closes a connection whose next request's head, or the rest of a refused body, is late."""
+    """Closes a connection whose next request's head, or the rest of a refused body, is late.
 
+    Attributes:
+        malformed: The JSON that answers what is not HTTP.
+    """
+
+    malformed = b"{}"
     _timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -46,10 +52,13 @@ class TimedProtocol(H11Protocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuses what is not HTTP; a request that was being answered has lost its client then."""
-        try:
-            super().send_400_response(msg)
-        except LocalProtocolError:  # an answer to HEAD has no body, which uvicorn overlooks
-            self.transport.close()
+        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+        refusal = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
+        # An answer to HEAD has no body, which h11 holds to; nor is there a second answer.
+        with contextlib.suppress(h11.LocalProtocolError):
+            for event in (refusal, h11.Data(data=self.malformed), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self.transport.close()
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()

@@ -18,6 +18,8 @@ from automl.errors import AutomlError, DeploymentError
 if TYPE_CHECKING:
     import uvicorn
 
+NOT_HTTP = "expected an HTTP request, found something else; let a client library write it."
+
 
 def run(program: Callable[[], Any]) -> None:
     """Runs a server to its end and exits: 0 after a signal, else with one sentence and a code."""
@@ -101,11 +103,19 @@ def stop_event() -> asyncio.Event:
     return stop
 
 
-def http_server(app: Any, drain_seconds: float, stop: asyncio.Event) -> uvicorn.Server:
+def http_server(
+    app: Any, drain_seconds: float, stop: asyncio.Event, refusal: bytes
+) -> uvicorn.Server:
     """Returns a uvicorn server that leaves signals to the process it is part of.
 
     Once `stop` is set its answers say that the connection ends, so that no client sends another
     request on it at the moment at which it is closed.
+
+    Args:
+        app: The ASGI application.
+        drain_seconds: How long requests in progress may take in the end.
+        stop: Is set when the process is to end.
+        refusal: The JSON that answers with status 400 what is not HTTP.
     """
     import uvicorn
 
@@ -120,6 +130,9 @@ def http_server(app: Any, drain_seconds: float, stop: asyncio.Event) -> uvicorn.
 
         await app(scope, receive, closing)
 
+    class Protocol(TimedProtocol):
+        malformed = refusal
+
     class Server(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -128,7 +141,7 @@ def http_server(app: Any, drain_seconds: float, stop: asyncio.Event) -> uvicorn.
     config = uvicorn.Config(
         leaving,
         # h11 goes on reading a body that was refused, so that the client gets to see the answer.
-        http=TimedProtocol,
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,

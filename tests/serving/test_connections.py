@@ -16,6 +16,7 @@ from starlette.types import Receive, Scope, Send
 from automl_serving import connections, lifecycle
 
 REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+REFUSAL = b'{"error": "no HTTP"}'
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -30,7 +31,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A server that waits for half a second, and its `port`."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
-    server = lifecycle.http_server(app, 1.0, asyncio.Event())
+    server = lifecycle.http_server(app, 1.0, asyncio.Event(), REFUSAL)
     listening = lifecycle.listen("127.0.0.1", 0, "--port")
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
     thread.start()
@@ -122,3 +123,15 @@ def test_a_body_that_breaks_off_into_something_else_is_no_fault(
             answer += some
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert [one.message for one in caplog.records] == ["Invalid HTTP request received."]
+
+
+def test_what_is_not_http_is_refused_in_json(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        answer = b""
+        while some := connection.recv(1000):
+            answer += some
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
+    assert b"application/json" in head
+    assert REFUSAL in body

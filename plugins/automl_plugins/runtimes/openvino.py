@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -186,6 +187,12 @@ class _OpenVINOModel(LoadedModel):
         self._others_wanted.set()
         with self._loading:
             if self._whole is None:
-                logger.info("loading TensorFlow for the other signatures of %s", self._path)
+                begun = time.monotonic()
                 self._whole = TensorFlowRuntime().load(self._path)
+                logger.info(
+                    "TensorFlow was loaded in %.1f s for the other signatures of %s; a warm-up "
+                    "request for one would have it loaded at the start",
+                    time.monotonic() - begun,
+                    self._path,
+                )
             return self._whole

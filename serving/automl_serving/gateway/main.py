@@ -62,7 +62,9 @@ async def _serve(
     listening: socket.socket,
     started: float,
 ) -> None:
+    from automl_serving.gateway import answers
     from automl_serving.gateway.app import Gateway
+    from automl_serving.gateway.errors import BadRequestError
     from automl_serving.gateway.releases import Version
     from automl_serving.gateway.upstream import Upstream
 
@@ -74,7 +76,8 @@ async def _serve(
     served = version(manifest)
     canary, shadow = (version(other) if other else None for other in others)
     gateway = Gateway(settings, served, keys, canary, shadow)
-    server = lifecycle.http_server(gateway.app(), settings.drain_seconds, stop)
+    refusal = answers.problem(400, BadRequestError.code, lifecycle.NOT_HTTP).body
+    server = lifecycle.http_server(gateway.app(), settings.drain_seconds, stop, bytes(refusal))
     serving = asyncio.create_task(server.serve([listening]))
     port = listening.getsockname()[1]
     lifecycle.announce(

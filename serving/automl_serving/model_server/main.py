@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import socket
@@ -87,7 +88,8 @@ async def _serve(
     told = health.Health(grpc_server)
     await told.tell(catalog.is_complete())
     await grpc_server.start()
-    http_server = lifecycle.http_server(rest_api.app(), settings.drain_seconds, stop)
+    refusal = json.dumps({"error": lifecycle.NOT_HTTP}).encode()
+    http_server = lifecycle.http_server(rest_api.app(), settings.drain_seconds, stop, refusal)
     serving_http = asyncio.create_task(http_server.serve([rest_socket]))
     lifecycle.announce(
         models=catalog.numbers(),

@@ -151,6 +151,14 @@ def port(gateway: Any) -> Iterator[int]:
     assert "a request failed" not in gateway.log.read_text()
 
 
+def test_what_is_not_http_is_refused_as_everything_else_is(port: int) -> None:
+    told = answer(port, b"\x16\x03\x01 a handshake\r\n\r\n")
+    assert told.startswith(b"HTTP/1.1 400 ")
+    error = json.loads(told.partition(b"\r\n\r\n")[2])["error"]
+    assert error["code"] == "bad_request"
+    assert error["message"].startswith("expected an HTTP request, found something else")
+
+
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(requests())
 def test_a_malformed_request_is_refused(port: int, request: bytes) -> None:
