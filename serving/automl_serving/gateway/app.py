@@ -47,7 +47,11 @@ _GRACE = 0.2
 
 
 class Gateway:
-    """Answers the operations of `openapi.OPERATIONS`, each by the method of its name."""
+    """Answers the operations of `openapi.OPERATIONS`, each by the method of its name.
+
+    Attributes:
+        releases: The versions that answer, which may change.
+    """
 
     def __init__(
         self,
@@ -70,7 +74,7 @@ class Gateway:
         def scorer(of: Version) -> Scorer:
             return Scorer(of.manifest, of.upstream, self._pool, fetcher, settings)
 
-        self._releases = Releases(served, canary, shadow, scorer, settings, self._metrics)
+        self.releases = Releases(served, canary, shadow, scorer, settings, self._metrics)
         self._stopping = False
 
     def app(self) -> ASGIApp:
@@ -117,7 +121,7 @@ class Gateway:
         )
         asked = await self._in_thread(parse)
         key = request.state.log.get("key", "")
-        version, results = await self._releases.score(asked.items, key, deadline)
+        version, results = await self.releases.score(asked.items, key, deadline)
         self._count(results, request.state.log)
         request.state.log["version"] = version
         if asked.as_list:

@@ -65,6 +65,7 @@ async def _serve(
     from automl_serving.gateway import answers
     from automl_serving.gateway.app import Gateway
     from automl_serving.gateway.errors import BadRequestError
+    from automl_serving.gateway.labels import Label
     from automl_serving.gateway.releases import Version
     from automl_serving.gateway.upstream import Upstream
 
@@ -76,6 +77,16 @@ async def _serve(
     served = version(manifest)
     canary, shadow = (version(other) if other else None for other in others)
     gateway = Gateway(settings, served, keys, canary, shadow)
+    folder = settings.manifest.absolute().parent
+    labels = [
+        Label(name, folder, served.upstream, version, put)
+        for name, put in (
+            (settings.canary_label, gateway.releases.try_out),
+            (settings.shadow_label, gateway.releases.keep_in_shadow),
+        )
+        if name
+    ]
+    following = [asyncio.create_task(label.follow()) for label in labels]
     refusal = answers.problem(400, BadRequestError.code, lifecycle.NOT_HTTP).body
     server = lifecycle.http_server(gateway.app(), settings.drain_seconds, stop, bytes(refusal))
     serving = asyncio.create_task(server.serve([listening]))
@@ -92,6 +103,11 @@ async def _serve(
     await asyncio.sleep(settings.shutdown_delay)
     server.should_exit = True
     await serving
+    for task in following:
+        task.cancel()
+    await asyncio.gather(*following, return_exceptions=True)
+    for label in labels:
+        await label.close()
     for one in (served, canary, shadow):
         if one is not None:
             await one.upstream.close()

@@ -86,12 +86,12 @@ class Metrics:
         )
         info.labels(model, str(version)).set(1)
 
-    def watch(self, upstreams: Iterable[Upstream]) -> None:
-        """Tells from now on how the calls to model servers go."""
+    def watch(self, upstreams: Sequence[Upstream]) -> None:
+        """Tells from now on how the calls to model servers go; more may be added."""
         self._registry.register(_Calls(upstreams))
 
     def follow(self, drifts: Sequence[Drift]) -> None:
-        """Tells from now on what images are taken for."""
+        """Tells from now on what images are taken for; more may be added."""
         self._registry.register(DriftCollector(drifts))
 
     def exposition(self) -> bytes:
@@ -102,8 +102,8 @@ class Metrics:
 class _Calls(Collector):
     """Reads what `Upstream.calls` counts whenever the metrics are asked for."""
 
-    def __init__(self, upstreams: Iterable[Upstream]) -> None:
-        self._upstreams = tuple(upstreams)
+    def __init__(self, upstreams: Sequence[Upstream]) -> None:
+        self._upstreams = upstreams
 
     def describe(self) -> Iterable[Metric]:
         return ()

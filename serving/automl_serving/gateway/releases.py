@@ -60,19 +60,37 @@ class Releases:
         metrics: Metrics,
     ) -> None:
         """Takes the versions, and `scorer`, which makes a `Scorer` of one."""
-        known: dict[int, _Release] = {}
-        for version in (served, canary, shadow):
-            if version is not None and version.manifest.version not in known:
-                release = _Release(version, scorer(version), Drift(version.manifest))
-                known[release.number] = release
-        metrics.follow([release.drift for release in known.values()])
-        metrics.watch([release.version.upstream for release in known.values()])
-        self._served = known[served.manifest.version]
-        self._canary = known[canary.manifest.version] if canary else None
-        self._shadow = known[shadow.manifest.version] if shadow else None
+        self._make_scorer = scorer
+        self._known: dict[int, _Release] = {}
+        self._drifts: list[Drift] = []
+        self._upstreams: list[Upstream] = []
+        metrics.follow(self._drifts)
+        metrics.watch(self._upstreams)
+        self._served = self._release(served)
+        self._canary: _Release | None = None
+        self._shadow: _Release | None = None
+        self.try_out(canary)
+        self.keep_in_shadow(shadow)
         self._settings = settings
         self._metrics = metrics
         self._shadows: set[asyncio.Task[None]] = set()
+
+    def try_out(self, version: Version | None) -> None:
+        """Puts a version on trial in the place of the one that was, or none."""
+        self._canary = None if version is None else self._release(version)
+
+    def keep_in_shadow(self, version: Version | None) -> None:
+        """Puts a version in the shadow in the place of the one that was, or none."""
+        self._shadow = None if version is None else self._release(version)
+
+    def _release(self, version: Version) -> _Release:
+        number = version.manifest.version
+        if number not in self._known:
+            release = _Release(version, self._make_scorer(version), Drift(version.manifest))
+            self._known[number] = release
+            self._drifts.append(release.drift)
+            self._upstreams.append(version.upstream)
+        return self._known[number]
 
     async def score(
         self, items: Sequence[ScoreItem], key: str, deadline: float
@@ -94,10 +112,11 @@ class Releases:
             GatewayError: If the model server does not answer as it should.
         """
         release, results = self._served, None
-        if self._canary and _is_chosen(key, self._canary.number, self._settings.canary_weight):
+        canary = self._canary  # while it answers, its label may move
+        if canary and _is_chosen(key, canary.number, self._settings.canary_weight):
             try:
-                results = await self._canary.scorer.score(items, deadline)
-                release = self._canary
+                results = await canary.scorer.score(items, deadline)
+                release = canary
             except (UnavailableError, UpstreamError):
                 self._metrics.canary_failures.inc()
         if results is None:

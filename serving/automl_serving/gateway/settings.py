@@ -39,12 +39,18 @@ class GatewaySettings(Settings):
     canary_manifest: Path | None = setting(  # noqa: RUF009 - it declares a field
         None, "Another version's folder or manifest.json, which answers a part of the keys."
     )
+    canary_label: str = setting(
+        "",
+        "Instead of it a label at the model server, which is followed to whatever version it "
+        "stands for; that version's folder lies beside the one of --manifest.",
+    )
     canary_weight: float = setting(0.1, "That part, 0..1; a key always has the same version.")
     shadow_manifest: Path | None = setting(  # noqa: RUF009 - it declares a field
         None,
         "Another version's folder or manifest.json, which scores unseen what others answer; "
         "/metrics tells whether it agrees.",
     )
+    shadow_label: str = setting("", "Instead of it a label, as for --canary-label.")
     shadow_weight: float = setting(1.0, "The part of the requests that it scores, 0..1.")
     host: str = setting("127.0.0.1", "The address to listen on.")
     port: int = setting(8080, "The port to listen on; 0 takes any free one.")
@@ -107,6 +113,8 @@ class GatewaySettings(Settings):
                     f"expected a part of 0 to 1 for {self.flag(name)}, found "
                     f"{getattr(self, name)}; correct it."
                 )
+        for name in ("canary", "shadow"):
+            self._check_label(f"{name}_label", f"{name}_manifest")
         if not self.rate >= 0:
             raise UsageError(f"expected a --rate of 0 or more, found {self.rate}; correct it.")
         try:
@@ -120,6 +128,19 @@ class GatewaySettings(Settings):
             raise UsageError(
                 f"expected --keys-file for an address that others can reach, found none for "
                 f"{self.host}; give one, or use --host 127.0.0.1."
+            )
+
+    def _check_label(self, label: str, manifest: str) -> None:
+        if not getattr(self, label):
+            return
+        if getattr(self, manifest) is not None:
+            raise UsageError(
+                f"expected {self.flag(label)} or {self.flag(manifest)}, found both; leave one out."
+            )
+        if not self.manifest.is_dir():
+            raise UsageError(
+                f"expected a version's folder for --manifest, beside which {self.flag(label)} "
+                f"finds others, found {self.manifest}; name one such as models/NAME/1."
             )
 
 
