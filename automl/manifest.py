@@ -33,7 +33,9 @@ class Manifest:
         metrics: Held-out metrics: at least `accuracy`, `balanced_accuracy`, `test_images`.
         data: `fingerprint` (hex), `images` and `classes` (images by label) of the training data.
         parity: What the export proved: `images`, and the largest difference in probability
-            for `serving_default` and `encoded`.
+            for `serving_default` and `encoded`; `bfloat16`, where it was measured, with the
+            `largest_difference` that computing in it makes, the share of images of the
+            `same_class`, and whether it is `allowed`.
         versions: Versions of automl and the libraries that made it.
         run: The run that found it.
         created: When, ISO 8601 in UTC.

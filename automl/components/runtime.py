@@ -54,9 +54,18 @@ class Runtime(abc.ABC):
 
     name: str
 
+    @property
+    def precisions(self) -> frozenset[Precision]:
+        """What `load` can compute in on this machine: float32, and what else there is."""
+        return frozenset({"float32"})
+
     @abc.abstractmethod
-    def load(self, path: Path) -> LoadedModel:
+    def load(self, path: Path, precision: Precision = "float32") -> LoadedModel:
         """Loads the SavedModel in the folder `path`.
+
+        Args:
+            path: The folder.
+            precision: What it is computed in, one of `precisions`.
 
         Raises:
             ExportError: If it cannot be loaded.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from automl.errors import ExportError, ImageError
+from automl.export.bfloat16 import compare_bfloat16
 from automl.export.reference import patterns, write_reference
 from automl.export.saved_model import write_saved_model
 from automl.images import encode_png, probe
@@ -57,7 +58,8 @@ def export(
 
     Returns:
         The parity figures: `images`, the largest differences in probability of
-        `serving_default` and `encoded`, and `camera_jpegs` with their agreement.
+        `serving_default` and `encoded`, `camera_jpegs` with their agreement, and `bfloat16`
+        where this processor has it (see `compare_bfloat16`).
 
     Raises:
         ExportError: If a difference is larger than `LARGEST_DIFFERENCE`.
@@ -88,7 +90,9 @@ def export(
     np.save(buffer, _in_batches(served, pixels, np.asarray(test_rows, np.int64)))
     (folder / PREDICTIONS).write_bytes(buffer.getbuffer())
     cameras = _camera_agreement(served, rows, direct, originals)
-    return {"images": len(rows), **differences, "camera_jpegs": cameras}
+    found = {"images": len(rows), **differences, "camera_jpegs": cameras}
+    rounded = compare_bfloat16(staged, sample, direct)
+    return found if rounded is None else {**found, "bfloat16": rounded}
 
 
 class _Served:

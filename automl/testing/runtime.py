@@ -58,6 +58,19 @@ def check_runtime(runtime: Runtime, saved_model: Path) -> None:
         f"expected {name} to score an image alike alone, in a batch and from several threads, "
         f"found a difference of {np.abs(alone - whole).max():.2g}.",
     )
+    expect(
+        "float32" in runtime.precisions,
+        f"expected {name} to compute in float32, found {sorted(runtime.precisions)} only.",
+    )
+    for precision in runtime.precisions - {"float32"}:
+        rounded = runtime.load(saved_model, precision).predict(
+            "serving_default", {"images": images}
+        )["probabilities"]
+        expect(
+            rounded.dtype == np.float32 and rounded.shape == whole.shape,
+            f"expected {name} to return float32 {list(whole.shape)} in {precision}, too, found "
+            f"{rounded.dtype} {list(rounded.shape)}.",
+        )
     _check_compiled(runtime, "float32", 1e-4)
     _check_compiled(runtime, "bfloat16", 0.1)
 

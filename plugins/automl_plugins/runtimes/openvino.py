@@ -44,8 +44,14 @@ class OpenVINORuntime(Runtime):
         """Knows of no request for another signature yet."""
         self._others_wanted = threading.Event()
 
-    def load(self, path: Path) -> LoadedModel:
-        """Loads the SavedModel in the folder `path`, in float32.
+    @property
+    def precisions(self) -> frozenset[Precision]:
+        """float32, and bfloat16 where the processor computes in it."""
+        able = import_openvino().Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+        return frozenset({"float32", "bfloat16"} if "BF16" in able else {"float32"})
+
+    def load(self, path: Path, precision: Precision = "float32") -> LoadedModel:
+        """Loads the SavedModel in the folder `path`.
 
         Raises:
             ExportError: If it cannot be loaded.
@@ -60,7 +66,7 @@ class OpenVINORuntime(Runtime):
                 f"({_reason(error)}); export it again."
             ) from error
         try:
-            compiled = _convert(path, definitions)
+            compiled = _convert(path, definitions, precision)
         except (ValueError, RuntimeError) as error:
             logger.warning("TensorFlow runs %s, since OpenVINO cannot: %s", path, _reason(error))
             return TensorFlowRuntime().load(path)
@@ -85,7 +91,7 @@ class OpenVINORuntime(Runtime):
         return _Forward(_compile(converted, precision, "THROUGHPUT"))
 
 
-def _convert(path: Path, definitions: Mapping[str, Any]) -> Any:
+def _convert(path: Path, definitions: Mapping[str, Any], precision: Precision) -> Any:
     """Compiles `serving_default`.
 
     Raises:
@@ -103,7 +109,7 @@ def _convert(path: Path, definitions: Mapping[str, Any]) -> Any:
     for found, wanted in zip(ports, (definition.inputs, definition.outputs), strict=True):
         if not set(wanted) <= found:
             raise ValueError(f"it reads {sorted(found)} where {SIGNATURE} has {sorted(wanted)}")
-    return _compile(model, "float32", "LATENCY")
+    return _compile(model, precision, "LATENCY")
 
 
 def _reason(error: BaseException) -> str:

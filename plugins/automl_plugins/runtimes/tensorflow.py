@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from automl.components import LoadedModel, Runtime
+from automl.components import LoadedModel, Precision, Runtime
 from automl.errors import DataError, ExportError
 from automl_plugins.runtimes.signatures import signature_defs
 
@@ -21,8 +21,8 @@ class TensorFlowRuntime(Runtime):
 
     name = "tensorflow"
 
-    def load(self, path: Path) -> LoadedModel:
-        """Loads the SavedModel in the folder `path`.
+    def load(self, path: Path, precision: Precision = "float32") -> LoadedModel:
+        """Loads the SavedModel in the folder `path`, in the types that it was written with.
 
         Raises:
             ExportError: If it cannot be loaded.

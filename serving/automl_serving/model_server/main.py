@@ -73,7 +73,7 @@ async def _serve(
     catalog = Catalog()
     manager = ModelManager(
         catalog,
-        Loader(runtime, settings.enable_model_warmup, metrics),
+        Loader(runtime, settings.enable_model_warmup, metrics, settings.precision),
         settings.allow_version_labels_for_unavailable_models,
     )
     if settings.file_system_poll_wait_seconds >= 0:
