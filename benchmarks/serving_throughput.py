@@ -1,0 +1,229 @@
+"""Pictures a second through a deployment, beside a bare loop and what else one would deploy.
+
+    python3.11 -m venv peers
+    peers/bin/pip install fastapi 'uvicorn[standard]' python-multipart litserve bentoml openvino \
+        tensorflow-cpu pillow
+    apt install wrk
+    python benchmarks/serving_throughput.py models/NAME/1 IMAGES --python peers/bin/python
+
+All get the same photos, in forms, from 16 connections, decode them by `automl.images`, and compute
+in float32: the gateway and the model server as `automl deploy` starts them; a loop in threads that
+decodes and runs OpenVINO, with no server about it; and `benchmarks/peers`, in an environment of
+their own: FastAPI, LitServe and BentoML with the same OpenVINO model, FastAPI with the same
+SavedModel in TensorFlow. Each is measured in turn, the others stopped, for several rounds; the
+figures are medians.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+import httpx
+import numpy as np
+import psutil
+from serving_load import HEADERS, STARTING, Wrk, deployed, form, jpegs
+
+import automl
+from automl.cli.options import print_table
+from automl.hardware import cores
+from automl_plugins.targets.ports import free_port
+
+CONNECTIONS = 16
+PEERS = Path(__file__).with_name("peers")
+OURS, LOOP, TENSORFLOW = "gateway and model server", "bare loop", "fastapi_tensorflow"
+BATCHING = ("fastapi_openvino", "litserve_openvino", "bentoml_openvino")
+LEAST = {LOOP: 0.75, TENSORFLOW: 2.0, **dict.fromkeys(BATCHING, 1.0)}
+CLOSE = 1e-3
+"""How far the peers' probabilities may be from the loop's."""
+
+Measure = Callable[[float], float]
+"""Runs one way for some seconds, and returns pictures a second."""
+
+
+def main() -> None:
+    """Measures and prints; see the module's text."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("model", metavar="VERSION", type=Path, help="a version's folder")
+    parser.add_argument("images", metavar="IMAGES", type=Path, help="a folder of class folders")
+    parser.add_argument("--python", help="of the peers' environment; without it there are none")
+    parser.add_argument("--seconds", type=float, default=5.0, help="a round (default: 5)")
+    parser.add_argument("--rounds", type=int, default=5, help="(default: 5)")
+    arguments = parser.parse_args()
+    pictures = jpegs(arguments.images, 32)
+    with contextlib.ExitStack() as stack:
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        wrk = Wrk(pictures, place)
+        loop = Loop(sys.executable, arguments.model, pictures, place / "pictures")
+        expected = loop.first()
+        ours = stack.enter_context(deployed(arguments.model)).url
+
+        def through(url: str) -> Measure:
+            return lambda seconds: rate(wrk, url, seconds)
+
+        ways: dict[str, Measure] = {LOOP: loop, OURS: through(ours)}
+        for name in (TENSORFLOW, *BATCHING) if arguments.python else ():
+            peer = Peer(name, arguments.python, arguments.model)
+            stack.enter_context(peer.running(pictures[0], expected))
+            ways[name] = peer.awake(through(peer.url))
+        found = measured(ways, arguments.seconds, arguments.rounds)
+    show(found)
+
+
+def rate(wrk: Wrk, url: str, seconds: float) -> float:
+    """Returns the answers a second, all of which must be scores."""
+    load = wrk(url, seconds, CONNECTIONS)
+    if load.errors or not load.rate:
+        sys.exit(
+            f"expected scores from {url}, found {load.rate:.1f} a second and {load.errors} errors; "
+            f"give it more --seconds, or look what it says."
+        )
+    return load.rate
+
+
+class Loop:
+    """The loop without a server, each time in a process of its own."""
+
+    def __init__(self, python: str, model: Path, pictures: Sequence[bytes], place: Path) -> None:
+        """Writes the pictures to the folder `place`, which it makes."""
+        place.mkdir()
+        for number, picture in enumerate(pictures):
+            (place / f"{number:03}.jpg").write_bytes(picture)
+        self._command = [python, str(PEERS / "bare_loop.py"), str(place)]
+        self._environment = environment(model)
+
+    def __call__(self, seconds: float) -> float:
+        """Returns pictures a second."""
+        return float(self._run(seconds)["rate"])
+
+    def first(self) -> list[float]:
+        """Returns the first picture's probabilities."""
+        found: list[float] = self._run(0.1)["first"]
+        return found
+
+    def _run(self, seconds: float) -> Any:
+        command = [*self._command, str(seconds)]
+        told = subprocess.run(command, env=self._environment, stdout=subprocess.PIPE, check=True)
+        return json.loads(told.stdout)
+
+
+def environment(model: Path, **more: str) -> dict[str, str]:
+    """Returns what the programs in `peers` are told."""
+    return {
+        **os.environ,
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "MODEL": str(model.absolute()),
+        "CORES": str(cores()),
+        **more,
+    }
+
+
+class Peer:
+    """A server of `benchmarks/peers`, in its own environment."""
+
+    def __init__(self, name: str, python: str, model: Path) -> None:
+        self._name, self._python, self._model = name, python, model
+        self._port = free_port()
+        path = "predict" if name.startswith("litserve") else "score"
+        self.url = f"http://127.0.0.1:{self._port}/{path}"
+        self._processes: list[psutil.Process] = []
+
+    @contextlib.contextmanager
+    def running(self, picture: bytes, expected: list[float]) -> Iterator[None]:
+        """Starts it, waits until it scores a picture as expected, and stops it for now."""
+        with tempfile.TemporaryDirectory() as place:
+            # Its environment has no automl, of which it needs the decoder.
+            (Path(place) / "automl").symlink_to(Path(automl.__file__).parent)
+            told = environment(self._model, PYTHONPATH=place, PORT=str(self._port))
+            command = [self._python, str(PEERS / f"{self._name}.py")]
+            with (Path(place) / "log").open("w+") as log:
+                process = psutil.Popen(command, env=told, stdout=log, stderr=log)
+                try:
+                    self._check(process, picture, expected, log)
+                    self._processes = [process, *process.children(recursive=True)]
+                    self._tell(psutil.Process.suspend)
+                    yield
+                finally:
+                    self._end(process)
+
+    def awake(self, measure: Measure) -> Measure:
+        """Returns what lets it run only while it is measured: idle servers take time, too."""
+
+        def measured(seconds: float) -> float:
+            self._tell(psutil.Process.resume)
+            try:
+                return measure(seconds)
+            finally:
+                self._tell(psutil.Process.suspend)
+
+        return measured
+
+    def _check(self, process: Any, picture: bytes, expected: list[float], log: IO[str]) -> None:
+        end = time.monotonic() + STARTING
+        answer = None
+        while answer is None and time.monotonic() < end and process.poll() is None:
+            time.sleep(0.5)
+            with contextlib.suppress(httpx.ConnectError):
+                answer = httpx.post(
+                    self.url, content=form(picture), headers=HEADERS, timeout=60, trust_env=False
+                )
+        if answer is None or answer.status_code != 200:
+            log.seek(0)
+            said = log.read()[-2000:] if answer is None else answer.text[:200]
+            sys.exit(f"expected {self._name} to score, found: {said}")
+        found = np.ravel(answer.json())
+        if not np.allclose(found, expected, atol=CLOSE):
+            sys.exit(f"expected {self._name} to score as the loop, found {found}; mend it.")
+
+    def _tell(self, what: Callable[[psutil.Process], None]) -> None:
+        for process in self._processes:
+            what(process)
+
+    def _end(self, process: Any) -> None:
+        # Some put their workers in sessions of their own.
+        everything = [process, *process.children(recursive=True)] if process.is_running() else []
+        for each in everything:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                each.kill()
+        psutil.wait_procs(everything, 20)
+
+
+def measured(ways: dict[str, Measure], seconds: float, rounds: int) -> dict[str, list[float]]:
+    """Returns pictures a second of each way by round, after one that does not count."""
+    found: dict[str, list[float]] = {name: [] for name in ways}
+    for number in range(rounds + 1):
+        for name, measure in ways.items():
+            value = measure(seconds)
+            if number:
+                found[name].append(value)
+    return found
+
+
+def show(found: dict[str, list[float]]) -> None:
+    """Prints the medians, and how we do against each."""
+    medians = {name: statistics.median(values) for name, values in found.items()}
+    rows = [
+        (
+            name,
+            f"{median:.1f}",
+            f"{min(found[name]):.1f} to {max(found[name]):.1f}",
+            f"{medians[OURS] / median:.2f}",
+            f"{LEAST[name]:.2f}" if name in LEAST else "",
+        )
+        for name, median in medians.items()
+    ]
+    print_table(["", "pictures a second", "rounds", "ours / it", "should be at least"], rows)
+
+
+if __name__ == "__main__":
+    main()
