@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,11 +67,11 @@ class OpenVINORuntime(Runtime):
                 f"({_reason(error)}); export it again."
             ) from error
         try:
-            compiled = _convert(path, definitions, precision)
+            requests = _convert(path, definitions, precision)
         except (ValueError, RuntimeError) as error:
             logger.warning("TensorFlow runs %s, since OpenVINO cannot: %s", path, _reason(error))
             return TensorFlowRuntime().load(path)
-        model = _OpenVINOModel(path, definitions, compiled, self._others_wanted)
+        model = _OpenVINOModel(path, definitions, requests, self._others_wanted)
         if self._others_wanted.is_set() and len(definitions) > 1:
             # A version that takes over from one that is asked for them must not begin with a pause.
             model.load_others()
@@ -91,7 +92,7 @@ class OpenVINORuntime(Runtime):
         return _Forward(_compile(converted, precision, "THROUGHPUT"))
 
 
-def _convert(path: Path, definitions: Mapping[str, Any], precision: Precision) -> Any:
+def _convert(path: Path, definitions: Mapping[str, Any], precision: Precision) -> _Requests:
     """Compiles `serving_default`.
 
     Raises:
@@ -109,7 +110,7 @@ def _convert(path: Path, definitions: Mapping[str, Any], precision: Precision) -
     for found, wanted in zip(ports, (definition.inputs, definition.outputs), strict=True):
         if not set(wanted) <= found:
             raise ValueError(f"it reads {sorted(found)} where {SIGNATURE} has {sorted(wanted)}")
-    return _compile(model, precision, "LATENCY")
+    return _Requests([_compile(model, precision, hint) for hint in ("LATENCY", "THROUGHPUT")])
 
 
 def _reason(error: BaseException) -> str:
@@ -152,18 +153,49 @@ def _output(request: Any) -> NDArray[np.float32]:
     return values
 
 
+class _Requests:
+    """Lends out requests of a model that is compiled for two ways of being asked.
+
+    A call that is alone gets all cores; calls at a time get one each, which wastes none of them on
+    waiting for one another.
+    """
+
+    def __init__(self, compiled: Sequence[Any]) -> None:
+        """Takes the model compiled for one call, and for several at a time."""
+        self._compiled = compiled
+        # A call has one to itself: threads share nothing.
+        self._idle: Sequence[deque[Any]] = [deque() for _ in compiled]
+        self._lent, self._lock = 0, threading.Lock()
+
+    @contextlib.contextmanager
+    def one(self) -> Iterator[Any]:
+        """Lends one out."""
+        with self._lock:
+            way = min(self._lent, 1)
+            self._lent += 1
+        try:
+            try:
+                request = self._idle[way].pop()
+            except IndexError:
+                request = self._compiled[way].create_infer_request()
+            yield request
+            self._idle[way].append(request)
+        finally:
+            with self._lock:
+                self._lent -= 1
+
+
 class _OpenVINOModel(LoadedModel):
     def __init__(
         self,
         path: Path,
         definitions: Mapping[str, Any],
-        compiled: Any,
+        requests: _Requests,
         others_wanted: threading.Event,
     ) -> None:
-        self._path, self._definitions, self._compiled = path, definitions, compiled
+        self._path, self._definitions, self._requests = path, definitions, requests
         self._others_wanted = others_wanted
         self._outputs = set(definitions[SIGNATURE].outputs)
-        self._idle: deque[Any] = deque()
         self._loading = threading.Lock()
         self._whole: LoadedModel | None = None
 
@@ -176,18 +208,12 @@ class _OpenVINOModel(LoadedModel):
     ) -> dict[str, NDArray[np.generic]]:
         if signature != SIGNATURE:
             return self.load_others().predict(signature, inputs)
-        try:
-            request = self._idle.pop()  # one a call: threads share nothing
-        except IndexError:
-            request = self._compiled.create_infer_request()
-        outputs = request.infer(dict(inputs))
-        answers = {
-            name: values.copy()
-            for port, values in outputs.items()
-            for name in port.get_names() & self._outputs
-        }
-        self._idle.append(request)
-        return answers
+        with self._requests.one() as request:
+            return {
+                name: values.copy()
+                for port, values in request.infer(dict(inputs)).items()
+                for name in port.get_names() & self._outputs
+            }
 
     def load_others(self) -> LoadedModel:
         self._others_wanted.set()
