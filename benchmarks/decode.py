@@ -1,5 +1,7 @@
 """How fast `automl.images.decode` is, against a full decode and resize with Pillow.
 
+The pixel cache, which decodes on every core, is filled beside the same work on one thread.
+
 python benchmarks/decode.py IMAGES --side 224
 """
 
@@ -10,14 +12,18 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 import automl
+from automl.cache import Cache
 from automl.cli.options import print_table
+from automl.data.pixels import open_pixels
 from automl.errors import ImageError
+from automl.hardware import cores
 from automl.images import decode
 
 MOST = 1.1
@@ -36,7 +42,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5, help="of each over all (default: 5)")
     arguments = parser.parse_args()
     size = (arguments.side, arguments.side)
-    paths = readable(automl.Dataset.from_folder(arguments.images).paths, arguments.limit)
+    dataset = automl.Dataset.from_folder(arguments.images)
+    paths = readable(dataset.paths, arguments.limit)
     with tempfile.TemporaryDirectory() as folder:
         large = [enlarged(path, Path(folder)) for path in paths[:LARGE]]
         rows = [
@@ -49,6 +56,7 @@ def main() -> None:
         f"\nThe ratio is of paired runs and should not be above {MOST:.1f}, nor above "
         f"{MOST_LARGE:.2f} for 12-megapixel JPEGs to 224 pixels."
     )
+    print_fill(dataset.with_ids(), arguments.side, arguments.runs)
 
 
 def measure(paths: list[Path], size: tuple[int, int], runs: int) -> list[str]:
@@ -67,6 +75,38 @@ def measure(paths: list[Path], size: tuple[int, int], runs: int) -> list[str]:
         f"{ratio:.2f}",
         f"{apart:.2f} of 255",
     ]
+
+
+def print_fill(dataset: automl.Dataset, side: int, runs: int) -> None:
+    """Prints how much faster the pixel cache is filled than by one thread."""
+    paths = [Path(path) for path in dataset.paths]
+    ratios = []
+    for _ in range(runs):
+        with tempfile.TemporaryDirectory() as folder:
+            one = seconds(partial(fill, paths, side, Path(folder) / "one"))
+            cache = Cache(Path(folder) / "cache", time.time())
+            ratios.append(one / seconds(partial(open_pixels, dataset, side, cache)))
+    print(
+        f"\nThe pixel cache of {len(paths):,} images is filled {statistics.median(ratios):.2f} "
+        f"times as fast as by one thread ({cores()} cores)."
+    )
+
+
+def fill(paths: list[Path], side: int, target: Path) -> None:
+    """Decodes and writes one image after the other, on one thread."""
+    with target.open("wb") as file:
+        for path in paths:
+            try:
+                file.write(decode(path, (side, side)).tobytes())
+            except ImageError:
+                file.write(bytes(side * side * 3))
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Returns the seconds that `work` takes."""
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
 
 
 def enlarged(path: Path, folder: Path) -> Path:
