@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from automl.components import Forward, LoadedModel, Precision, Runtime
 from automl.errors import ExportError
-from automl_plugins.runtimes.quiet_openvino import import_openvino
+from automl_plugins.runtimes.quiet_openvino import import_converter, import_openvino
 from automl_plugins.runtimes.signatures import signature_defs
 from automl_plugins.runtimes.tensorflow import TensorFlowRuntime
 
@@ -86,9 +86,11 @@ class OpenVINORuntime(Runtime):
         import tensorflow as tf
 
         inputs = tf.TensorSpec((None, *model.input_shape[1:]), tf.float32)
-        function = tf.function(lambda images: model(images, training=False), [inputs])
+        function = tf.function(
+            lambda images: model(images, training=False), [inputs], autograph=False
+        )
         # Straight from memory: writing and reading a SavedModel would take 8 s more.
-        converted = import_openvino().convert_model(function.get_concrete_function())
+        converted = import_converter(tf.__version__)(function.get_concrete_function())
         return _Forward(_compile(converted, precision, "THROUGHPUT"))
 
 

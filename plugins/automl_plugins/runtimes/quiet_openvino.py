@@ -1,4 +1,4 @@
-"""Imports OpenVINO without the part of it that reports its use."""
+"""Imports OpenVINO without the part of it that reports its use, and its converter mended."""
 
 from __future__ import annotations
 
@@ -19,3 +19,16 @@ def import_openvino() -> Any:
     import openvino
 
     return openvino
+
+
+def import_converter(tensorflow: str) -> Any:
+    """Returns `openvino.convert_model` for functions of TensorFlow, whose version is given.
+
+    It finds out that version by code that fails from Python 3.13 on, where `exec` no longer sees
+    what an earlier one has made; so it is told.
+    """
+    openvino = import_openvino()
+    from openvino.frontend.tensorflow import utils
+
+    utils.get_environment_setup = lambda framework: {"tensorflow": tensorflow}
+    return openvino.convert_model

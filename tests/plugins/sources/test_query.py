@@ -247,7 +247,7 @@ def test_other_sources_have_no_options(folder: Path):
     ("content", "sentence"),
     [
         (b"", "no JSON from line 1, column 1 on"),
-        (b'{"cup": ["a"],\n}', "no JSON from line 2, column 1 on"),
+        (b'{"cup": ["a"],\n]', "no JSON from line 2, column 1 on"),
         (b'["cup"]', r"JSON that is no object \(list\)"),
         (b"{}", "no class in it"),
         (b'{"caf\xe9": ["a"]}', "no JSON in UTF-8"),
