@@ -2,7 +2,10 @@
 
 The pixel cache, which decodes on every core, is filled beside the same work on one thread.
 
-python benchmarks/decode.py IMAGES --side 224
+python benchmarks/decode.py IMAGES --side 224 [--model models/NAME/1]
+
+With an exported model it also tells how far its probabilities are apart, on all images as a phone's
+camera would write them.
 """
 
 from __future__ import annotations
@@ -25,10 +28,13 @@ from automl.data.pixels import open_pixels
 from automl.errors import ImageError
 from automl.hardware import cores
 from automl.images import decode
+from automl.manifest import Manifest
+from automl.plugins import plugin_manager
 
 MOST = 1.1
 MOST_LARGE = 0.25
 """For photos of a phone's size, which are decoded at a reduced scale."""
+MOST_APART = 0.01
 LARGE = 8
 """Enlarged pictures; each takes a while to write."""
 
@@ -40,6 +46,7 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=224, help="in pixels (default: 224)")
     parser.add_argument("--limit", type=int, default=60, help="the most images (default: 60)")
     parser.add_argument("--runs", type=int, default=5, help="of each over all (default: 5)")
+    parser.add_argument("--model", metavar="VERSION", type=Path, help="a version's folder")
     arguments = parser.parse_args()
     size = (arguments.side, arguments.side)
     dataset = automl.Dataset.from_folder(arguments.images)
@@ -57,6 +64,8 @@ def main() -> None:
         f"{MOST_LARGE:.2f} for 12-megapixel JPEGs to 224 pixels."
     )
     print_fill(dataset.with_ids(), arguments.side, arguments.runs)
+    if arguments.model:
+        print_probabilities(arguments.model, paths)
 
 
 def measure(paths: list[Path], size: tuple[int, int], runs: int) -> list[str]:
@@ -75,6 +84,28 @@ def measure(paths: list[Path], size: tuple[int, int], runs: int) -> list[str]:
         f"{ratio:.2f}",
         f"{apart:.2f} of 255",
     ]
+
+
+def print_probabilities(version: Path, paths: list[Path]) -> None:
+    """Prints how far a model's probabilities are apart for pictures decoded both ways."""
+    manifest = Manifest.read(version)
+    size = manifest.height, manifest.width
+    loaded = plugin_manager().runtimes["openvino"].load(version)
+
+    def scores(pixels: np.ndarray) -> np.ndarray:
+        return np.asarray(
+            loaded.predict("serving_default", {"images": pixels[None]})["probabilities"]
+        )
+
+    apart = []
+    for path in paths:
+        with tempfile.TemporaryDirectory() as folder:
+            large = enlarged(path, Path(folder))
+            apart.append(np.abs(scores(decode(large, size)) - scores(pillow(large, size))))
+    print(
+        f"\nThe probabilities of {manifest.name} for {len(paths)} 12-megapixel JPEGs are apart by "
+        f"at most {np.percentile(apart, 99):.4f} in 99 of 100; should not be above {MOST_APART:g}."
+    )
 
 
 def print_fill(dataset: automl.Dataset, side: int, runs: int) -> None:
