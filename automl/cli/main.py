@@ -120,6 +120,8 @@ def usage(error: click.ClickException) -> str:
         found = error.format_message().rstrip(".")
     found = found[:1].lower() + found[1:]
     advice = f"did you mean {near[0]!r}?" if near else "correct it."
+    if isinstance(error, click.MissingParameter):
+        found, advice = found.replace("missing", "no", 1), "give one."
     return f"expected what `{command} --help` describes, found {found}; {advice}"
 
 

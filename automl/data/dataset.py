@@ -242,6 +242,28 @@ class Dataset:
             ids = list(pool.map(_content_id, self.paths, chunksize=64))
         return Dataset(self._with("id", pa.array(ids, pa.string())), self.labels, self.rejected)
 
+    def present(self) -> Dataset:
+        """Returns the rows whose files are there; the others become sentences in `rejected`.
+
+        Raises:
+            DataError: If none is there.
+        """
+        there = [os.path.isfile(path) for path in self.paths]  # noqa: PTH113 - a million of them
+        if all(there):
+            return self
+        gone = [
+            f"expected an image file at {path}, found nothing (class {label!r}); correct it."
+            for path, label, found in zip(
+                self.paths, self.table.column("label").to_pylist(), there, strict=True
+            )
+            if not found
+        ]
+        if not any(there):
+            raise DataError(
+                f"expected images, found none at any of {len(there):,} paths; the first: {gone[0]}"
+            )
+        return Dataset(self.table.filter(pa.array(there)), None, [*self.rejected, *gone])
+
     def with_absolute_paths(self) -> Dataset:
         """Returns the dataset with paths that mean the same from everywhere."""
         paths = [os.path.abspath(path) for path in self.paths]  # noqa: PTH100 - keeps links

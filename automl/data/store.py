@@ -54,6 +54,8 @@ def save_dataset(
 ) -> StoredDataset:
     """Writes `dataset` as the next version of `name`, reading the files for their ids.
 
+    Rows whose files are not there are left out and named in `rejected`.
+
     Args:
         workspace: The workspace.
         name: The dataset's name.
@@ -63,9 +65,10 @@ def save_dataset(
 
     Raises:
         UsageError: If `name` cannot name a dataset.
+        DataError: If no file is there.
     """
     home = workspace.datasets / check_name(name, "dataset")
-    dataset = dataset.with_absolute_paths().with_ids()
+    dataset = dataset.with_absolute_paths().present().with_ids()
     record = {
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "source": source,

@@ -19,6 +19,7 @@ from automl.cli.main import main
             ["search", "x", "--bugdet", "3m"],
             "found no such option '--bugdet'; did you mean '--budget'?",
         ),
+        (["augment", "preview", "x"], "describes, found no argument 'PNG'; give one."),
         (["xxxxx"], "found no such command 'xxxxx'; correct it."),
         (["search", "x", "--trials", "few"], "found invalid value for '--trials': 'few'"),
     ],

@@ -123,7 +123,7 @@ def test_score_goes_on_after_a_bad_image_and_exits_with_1(
     [
         (["score", "nothing", "x.png"], 1, "expected the name of a deployment"),
         (["score", "http://127.0.0.1:9", "x.png"], 2, "expected the key of http://127.0.0.1:9"),
-        (["score", "colours"], 2, "found missing argument 'IMAGES...'"),
+        (["score", "colours"], 2, "found no argument 'IMAGES...'; give one"),
         (["deploy", "nothing"], 1, "expected the name of a model"),
         (["deploy", "colours", "--port", "0"], 2, "0 is not in the range"),
         (["deploy", "colours", "--version", "7"], 1, "(1), found 7"),

@@ -47,6 +47,23 @@ def test_relative_paths_mean_the_same_from_everywhere(
     assert stored.open().paths == Dataset.from_folder(digits).paths
 
 
+def test_files_that_are_not_there_are_named(workspace: Workspace, tmp_path: Path, digits: Path):
+    picture = next(digits.rglob("*.png"))
+    table = tmp_path / "pictures.csv"
+    table.write_text(f"path,label\n{picture},here\nlost.png,gone\n")
+    stored = save_dataset(workspace, "x", Dataset.from_source(table, workspace), "")
+    assert stored.facts["classes"] == {"here": 1}
+    assert stored.open().paths == [str(picture)]
+    (reason,) = stored.facts["rejected"]
+    assert reason == (
+        f"expected an image file at {tmp_path / 'lost.png'}, found nothing (class 'gone'); "
+        f"correct it."
+    )
+    table.write_text("path,label\nlost.png,gone\n")
+    with pytest.raises(DataError, match="found none at any of 1 paths; the first: expected an"):
+        save_dataset(workspace, "x", Dataset.from_source(table, workspace), "")
+
+
 def test_names_that_are_not_there(images: Dataset, workspace: Workspace):
     with pytest.raises(NotFoundError, match=r"a dataset in .* \(none yet\), found 'x'; see"):
         load_dataset("x", None, workspace)
