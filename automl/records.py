@@ -16,6 +16,23 @@ class UnreadableFile(TypedDict):
     reason: str
 
 
+class DoubtsRecord(TypedDict):
+    """What the search's first trial on all images said of them, each kind's surest first.
+
+    Attributes:
+        judged: How many images had their labels judged, by heads that were not fitted on them.
+        labels: `path` and `label` of images whose labels are doubted, and the `suggested` one.
+        compared: How many images were compared with one another; 0 where there are too many.
+        outliers: `path` and `label` of images unlike all others, and by how many `deviations`
+            they are farther from their neighbours than usual.
+    """
+
+    judged: int
+    labels: Sequence[Mapping[str, Any]]
+    compared: int
+    outliers: Sequence[Mapping[str, Any]]
+
+
 class ModelRecord(TypedDict):
     """The model version that a run registered; `path` is its folder."""
 
@@ -39,6 +56,8 @@ class RunRecord(TypedDict):
         labels: The classes, in the order of the model's outputs.
         counts: Images by split (`"train"`, `"test"`) and label.
         unreadable: Files that were set aside, with the reason.
+        doubts: What the first trial on all images said of them; `None` before that, and where
+            no network is used as it came.
         versions: Of automl, Python and the libraries that matter.
         fingerprint: Of the data, hex.
         model: What was registered; `None` before that.
@@ -58,6 +77,7 @@ class RunRecord(TypedDict):
     labels: Sequence[str]
     counts: Mapping[str, Mapping[str, int]]
     unreadable: Sequence[UnreadableFile]
+    doubts: DoubtsRecord | None
     versions: Mapping[str, str]
     fingerprint: str
     model: ModelRecord | None

@@ -110,7 +110,7 @@ def _doubts(
 ) -> Iterator[Finding]:
     """Yields what a network finds: wrong labels and outliers."""
     from automl.audit.network import features_and_probabilities
-    from automl.audit.strangers import outliers
+    from automl.training.strangers import outliers
 
     readable = [row for row in range(len(dataset)) if row not in pixels.unreadable]
     rows = np.array(readable, np.int64)
@@ -145,7 +145,7 @@ def _label_errors(
     y: NDArray[np.int64],
     probabilities: NDArray[np.float64],
 ) -> Iterator[Finding]:
-    from automl.audit.labels import doubted_labels
+    from automl.training.doubted_labels import doubted_labels
 
     paths = dataset.paths
     for row, suggested in zip(*doubted_labels(probabilities, y), strict=True):

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automl.audit.labels import doubted_labels
-from automl.audit.principal import narrowed
 from automl.data.splits import partition
 from automl.plugins import plugin_manager
 from automl.training.composition import Composition, Network
 from automl.training.data import TrainingData
+from automl.training.doubted_labels import doubted_labels
 from automl.training.frozen import FrozenNetworks
 from automl.training.heads import PROBE_HEAD, fit_head
 from automl.training.limits import Limits
+from automl.training.principal import narrowed
 from automl.tuning.candidates import find_candidates
 
 if TYPE_CHECKING:

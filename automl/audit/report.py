@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
@@ -12,10 +11,11 @@ from typing import Any
 
 from automl.audit.check import Audit
 from automl.audit.finding import KINDS, Finding
+from automl.evaluation.report.cards import file_name, framed, labels
 from automl.evaluation.report.document import document, script
 from automl.evaluation.report.html import Html, name, tag
 from automl.evaluation.report.tables import header
-from automl.evaluation.report.thumbnails import common_folder, thumbnail
+from automl.evaluation.report.thumbnails import common_folder
 from automl.files import replacing
 
 MOST_CARDS = 60
@@ -113,13 +113,9 @@ def _section(kind: str, found: Sequence[Finding], top: str) -> Html:
 
 
 def _card(finding: Finding, top: str) -> Html:
-    pictures = [tag("div", _picture(path), class_="frame") for path in _shown(finding)]
-    suggested = [" → ", name(finding.suggested, 30)] if finding.suggested else []
-    said = [tag("p", name(finding.label, 30), suggested, class_="said")] if finding.label else []
-    files = [
-        tag("p", name(os.path.relpath(path, top) if top else path, 60), class_="file")
-        for path in finding.images[:MOST_PICTURES]
-    ]
+    pictures = [framed(path) for path in _shown(finding)]
+    said = labels(finding.label, finding.suggested) if finding.label else None
+    files = [file_name(path, top) for path in finding.images[:MOST_PICTURES]]
     more = len(finding.images) - MOST_PICTURES
     return tag(
         "li",
@@ -134,14 +130,6 @@ def _card(finding: Finding, top: str) -> Html:
 def _shown(finding: Finding) -> tuple[str, ...]:
     # Copies of one content look the same.
     return finding.images[: 1 if finding.kind == "exact_duplicate" else MOST_PICTURES]
-
-
-def _picture(path: str) -> Html:
-    found = thumbnail(path)
-    if found is None:
-        return tag("span", "no picture", class_="nothing")
-    address, width, height = found
-    return tag("img", src=address, width=width, height=height, alt=Path(path).name)
 
 
 def _title(kind: str) -> str:

@@ -40,6 +40,13 @@ def print_summary(run: Run, workspace: str | None = None) -> None:
     )
     model = run.record["model"]
     assert model is not None
+    doubts = run.record["doubts"]
+    if doubts and doubts["labels"]:
+        count = len(doubts["labels"])
+        console.print(
+            f"{count} training image{' was' if count == 1 else 's were'} perhaps labelled "
+            f"wrongly; the report shows {'it' if count == 1 else 'them'}."
+        )
     console.print()
     for what, text in (
         ("report", str(run.report)),

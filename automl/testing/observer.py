@@ -22,6 +22,7 @@ _RUN: dict[str, Any] = {
     "labels": [],
     "counts": {},
     "unreadable": [],
+    "doubts": None,
     "versions": {},
     "fingerprint": "",
     "model": None,

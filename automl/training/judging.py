@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from automl.training.doubts import Doubts
 from automl.training.fitting import EpochReport
 from automl.training.scoring import fit_temperature, out_of_fold_score
 
@@ -45,6 +46,7 @@ class TrialResult:
         features_seconds: What computing features took; 0 where they were cached.
         preparing_seconds: What was needed once before the folds, such as activations.
         fold_seconds: Mean seconds of fitting one fold.
+        doubts: What it says of its own images, where that was asked for.
     """
 
     score: float
@@ -57,6 +59,7 @@ class TrialResult:
     features_seconds: float = 0.0
     preparing_seconds: float = 0.0
     fold_seconds: float = 0.0
+    doubts: Doubts | None = None
 
 
 def folds_to_train(folds: Sequence[tuple[Rows, Rows]]) -> int:

@@ -21,6 +21,7 @@ from automl.plugins import plugin_manager
 from automl.training.classifier import Classifier, assemble
 from automl.training.composition import Composition
 from automl.training.data import TrainingData
+from automl.training.doubts import find_doubts
 from automl.training.features import Features
 from automl.training.finetuning import FineTuning
 from automl.training.fitting import EpochReport
@@ -92,8 +93,11 @@ class Trial:
         self._last_heads: Sequence[FittedHead] = ()
         self._last_layers: Sequence[keras.layers.Layer] = ()
 
-    def judge(self) -> TrialResult:
+    def judge(self, doubting: bool = False) -> TrialResult:
         """Fits on the folds and scores what was left out.
+
+        Args:
+            doubting: Whether a head on frozen features is to say which images it doubts.
 
         Raises:
             TrialError: If it cannot be done within the limits.
@@ -125,6 +129,9 @@ class Trial:
             features_seconds=features.seconds if features else 0.0,
             preparing_seconds=prepared - begun,
             fold_seconds=seconds,
+            doubts=find_doubts(self.data.y, folds, logits[best], features.values)
+            if doubting and features and not self._tuned
+            else None,
         )
 
     def as_judged(self, temperature: float) -> Classifier | None:

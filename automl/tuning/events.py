@@ -30,7 +30,15 @@ MANY = 10**6
 """Stands for training images that have not been counted."""
 
 OF_THE_RUN = frozenset(
-    {"run_started", "run_resumed", "prepared", "finalizing", "registered", "run_finished"}
+    {
+        "run_started",
+        "run_resumed",
+        "prepared",
+        "doubted",
+        "finalizing",
+        "registered",
+        "run_finished",
+    }
 )
 """Events whose fields are the run's own."""
 
@@ -118,6 +126,7 @@ class RunState:
             "labels": [],
             "counts": {},
             "unreadable": [],
+            "doubts": None,
             "versions": {},
             "fingerprint": "",
             "model": None,

@@ -9,8 +9,10 @@ from typing import Any
 
 from automl.errors import SearchError, SearchInterrupted, TrialError, WorkspaceError
 from automl.training.composition import network_of
+from automl.training.doubts import Doubts
 from automl.training.judging import TrialResult
 from automl.training.limits import TrialCancelledError, TrialDeadlineError
+from automl.tuning.doubted import doubts_record
 from automl.tuning.driver import Driver
 from automl.tuning.journal import Journal
 from automl.tuning.settings import SearchSettings
@@ -118,6 +120,7 @@ class Trials:
                 "seconds": seconds,
                 "checkpoint": str(driver.checkpoint(name)),
                 "progress": str(progress),
+                "doubting": self._asks_for_doubts(values),
             }
             answer = worker.call(
                 command, lambda event: self._show(name, event), self._stopped, seconds
@@ -159,6 +162,8 @@ class Trials:
                 **self._measurements(values),
             )
             self._tell_if_cut_short(name, values, result.params)
+            if result.doubts:
+                self._tell_doubts(result.doubts)
         shutil.rmtree(progress, ignore_errors=True)
         self._drop_checkpoints()
 
@@ -229,6 +234,15 @@ class Trials:
                 text=f"Trial {int(name) + 1} was trained for {done['epochs']} of "
                 f"{asked['epochs']} epochs, as more would not have ended within the budget.",
             )
+
+    def _asks_for_doubts(self, values: Mapping[str, Any]) -> bool:
+        """Says whether a trial is the first that has all images before a network as it came."""
+        first = not self._journal.state.record["doubts"]
+        return first and float(values["unfreeze"]) == 0 and float(values["share"]) == 1
+
+    def _tell_doubts(self, found: Doubts) -> None:
+        with self._driver.turn:
+            self._driver.log("doubted", doubts=doubts_record(found, self._driver.prepared))
 
     def _stopped(self) -> bool:
         return self._broken or self._interrupted()

@@ -110,7 +110,7 @@ class Worker:
 
     def _judge(self, command: Mapping[str, Any]) -> dict[str, Any]:
         trial = self._trial(command)
-        result = trial.judge()
+        result = trial.judge(command.get("doubting", False))
         classifier = trial.as_judged(result.temperature)
         if classifier is not None:
             _keep(classifier, Path(command["checkpoint"]))

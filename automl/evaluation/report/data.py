@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from automl.evaluation.report.doubts import doubted
 from automl.evaluation.report.html import Html, name, tag
 from automl.evaluation.report.tables import header, scrolling
 from automl.records import RunRecord
@@ -11,8 +12,15 @@ MOST_FILES = 300
 
 
 def data_section(run: RunRecord) -> Html:
-    """Returns images by class and split, and the files that were set aside."""
-    return tag("section", tag("h2", "Data"), _counts(run), _set_aside(run), id="data")
+    """Returns images by class and split, and the files that were set aside or are doubted."""
+    return tag(
+        "section",
+        tag("h2", "Data"),
+        _counts(run),
+        _set_aside(run),
+        doubted(run["doubts"]),
+        id="data",
+    )
 
 
 def _counts(run: RunRecord) -> Html:

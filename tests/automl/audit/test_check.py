@@ -19,13 +19,13 @@ from automl import Dataset
 from automl.audit.check import Audit, check
 from automl.audit.clean import chosen, cleaned
 from automl.audit.finding import KINDS
-from automl.audit.labels import doubted_labels
-from automl.audit.principal import narrowed
 from automl.audit.report import as_object
-from automl.audit.strangers import outliers
 from automl.cache import Cache
 from automl.cli.dataset import command
 from automl.errors import DataError, NotFoundError, UsageError
+from automl.training.doubted_labels import doubted_labels
+from automl.training.principal import narrowed
+from automl.training.strangers import outliers
 
 
 def photo(seed: int, size: tuple[int, int] = (64, 64)) -> Image.Image:

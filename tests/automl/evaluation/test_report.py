@@ -101,6 +101,7 @@ def run_of(labels, **changes):
         "labels": labels,
         "counts": {"train": dict.fromkeys(labels, 4), "test": dict.fromkeys(labels, 2)},
         "unreadable": [],
+        "doubts": None,
         "versions": {"automl": "0.1.0", "keras": "3.15"},
         "fingerprint": "abc123",
         "model": {"name": "dishes", "version": 3, "path": "models/dishes/3"},
@@ -136,6 +137,33 @@ def photos(tmp_path):
 def write(tmp_path, run, leaderboard, evaluation):
     path = write_report(tmp_path / "report.html", run, leaderboard, evaluation)
     return path.read_text(encoding="utf-8")
+
+
+def test_images_that_the_search_doubted_are_shown(tmp_path, photos):
+    labels = ["a", "b"]
+    wrong, far = photos[0], photos[3]
+    doubts = {
+        "judged": 6,
+        "labels": [{"path": wrong, "label": "b", "suggested": "a & b"}],
+        "compared": 6,
+        "outliers": [{"path": far, "label": "a", "deviations": 7.4}],
+    }
+    evaluation = evaluation_of(labels, images=6)
+    text = write(tmp_path, run_of(labels, doubts=doubts), [trial(0)], evaluation)
+    page = Page(text)
+    for expected in (
+        "1 image may be labelled wrongly, 1 image may not belong",
+        "judged 6 that it was not fitted on. 6 were compared",
+        "b → a & b",
+        "7 deviations farther from its neighbours",
+    ):
+        assert expected in page.text
+    assert text.count("data:image/jpeg") == 2
+    many = {**doubts, "compared": 0, "labels": doubts["labels"] * 30, "outliers": []}
+    page = Page(write(tmp_path, run_of(labels, doubts=many), [trial(0)], evaluation))
+    assert "30 images may be labelled wrongly, 0 images" in page.text
+    assert "… and 6 more, all in run.json." in page.text
+    assert "too many to be compared" in page.text
 
 
 def test_everything_is_there_in_order(tmp_path, photos):

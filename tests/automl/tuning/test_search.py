@@ -10,6 +10,7 @@ import shutil
 import signal
 import threading
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -22,7 +23,7 @@ from automl.cli.wording import configuration
 from automl.errors import NotFoundError, SearchError, UsageError
 from automl.export.reference import patterns, read_reference
 from automl.images import encode_png
-from automl.tuning.events import replay
+from automl.tuning.events import read_events, replay
 from automl.tuning.run import Run, find_run, list_runs
 from automl.tuning.run_data import load_images, save_images
 from automl.workspace import Workspace
@@ -80,6 +81,17 @@ def test_it_is_completed(run):
     assert run.record["counts"]["train"] == dict.fromkeys("0123", 18)
     assert run.record["counts"]["test"] == dict.fromkeys("0123", 6)
     assert run.record["seconds"] > 0
+
+
+def test_its_first_trial_has_looked_at_the_images(run, parts):
+    doubts = run.record["doubts"]
+    assert doubts["judged"] == doubts["compared"] == len(parts[0])
+    paths = set(parts[0].paths)
+    for image in (*doubts["labels"], *doubts["outliers"]):
+        assert image["path"] in paths
+        assert Path(image["path"]).parent.name == image["label"]
+    assert all(image["suggested"] != image["label"] for image in doubts["labels"])
+    assert sum(event["event"] == "doubted" for event in read_events(run.folder)) == 1
 
 
 def test_the_leaderboard_is_sorted_and_keeps_pins(run):

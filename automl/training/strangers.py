@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from automl.audit.principal import principal
+from automl.training.principal import principal
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
