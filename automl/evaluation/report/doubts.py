@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from automl.evaluation.report.cards import file_name, framed, labels
-from automl.evaluation.report.html import Html, tag
+from automl.evaluation.report.html import Html, join, tag
 from automl.evaluation.report.thumbnails import common_folder
 from automl.records import DoubtsRecord
 
@@ -20,28 +20,35 @@ def doubted(found: DoubtsRecord | None) -> Html | None:
     if not found:
         return None
     wrong, far = found["labels"], found["outliers"]
+    said = [f"{_images(len(wrong))} may be labelled wrongly"]
+    if far:
+        said.append(f"{_images(len(far))} may not belong")
     return tag(
         "details",
-        tag(
-            "summary",
-            f"{_images(len(wrong))} may be labelled wrongly, {_images(len(far))} may not belong",
-        ),
+        tag("summary", ", ".join(said)),
         tag("p", _how(found), class_="quiet"),
         _cards(wrong),
         _cards(far),
     )
 
 
-def _how(found: DoubtsRecord) -> str:
+def _how(found: DoubtsRecord) -> Html:
     compared = (
         f"{found['compared']:,} were compared with one another."
         if found["compared"]
         else "They are too many to be compared with one another here."
     )
-    return (
-        f"The first trial on all images judged {found['judged']:,} that it was not fitted on. "
-        f"{compared} `automl dataset check` looks closer, `automl dataset clean` makes a version "
-        f"without what is wrong."
+    return join(
+        [
+            (
+                f"The first trial on all images judged {found['judged']:,} that it was not fitted on. "
+                f"{compared} "
+            ),
+            tag("code", "automl dataset check"),
+            " looks closer, ",
+            tag("code", "automl dataset clean"),
+            " makes a version without what is wrong.",
+        ]
     )
 
 

@@ -161,7 +161,7 @@ def test_images_that_the_search_doubted_are_shown(tmp_path, photos):
     assert text.count("data:image/jpeg") == 2
     many = {**doubts, "compared": 0, "labels": doubts["labels"] * 30, "outliers": []}
     page = Page(write(tmp_path, run_of(labels, doubts=many), [trial(0)], evaluation))
-    assert "30 images may be labelled wrongly, 0 images" in page.text
+    assert "30 images may be labelled wrongly The first" in " ".join(page.text.split())
     assert "… and 6 more, all in run.json." in page.text
     assert "too many to be compared" in page.text
 
