@@ -40,10 +40,8 @@ def _how(found: DoubtsRecord) -> Html:
     )
     return join(
         [
-            (
-                f"The first trial on all images judged {found['judged']:,} that it was not fitted on. "
-                f"{compared} "
-            ),
+            f"The first trial on all images judged {found['judged']:,} that it was not fitted on. ",
+            f"{compared} ",
             tag("code", "automl dataset check"),
             " looks closer, ",
             tag("code", "automl dataset clean"),
