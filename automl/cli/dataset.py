@@ -24,7 +24,11 @@ MOST_REJECTED = 20
 """The most rejected rows to print; all are in dataset.json."""
 
 
-_ELSEWHERE = {"check": "automl.cli.dataset_check", "clean": "automl.cli.dataset_clean"}
+_ELSEWHERE = {
+    "check": "automl.cli.dataset_check",
+    "clean": "automl.cli.dataset_clean",
+    "augment": "automl.cli.dataset_augment",
+}
 """Commands that have a file of their own."""
 
 
@@ -43,7 +47,7 @@ class _Group(click.Group):
 
 @click.group(cls=_Group)
 def command() -> None:
-    """Make, list, show, check and clean datasets.
+    """Make, list, show, check, clean and augment datasets.
 
     A dataset is a list of images and labels, kept in the workspace under a name, in versions that
     never change. The images stay where they are.

@@ -13,8 +13,8 @@ import click
 
 COMMANDS = {
     "quickstart": ("automl.cli.quickstart", "See the whole job on handwritten digits."),
-    "dataset": ("automl.cli.dataset", "Make, show, check and clean datasets."),
-    "augment": ("automl.cli.augment", "Vary images: a look at it, or varied copies."),
+    "dataset": ("automl.cli.dataset", "Make, show, check, clean and augment datasets."),
+    "augment": ("automl.cli.augment", "Look at what varies images."),
     "search": ("automl.cli.search", "Find a good classifier for images."),
     "runs": ("automl.cli.runs", "List and show searches."),
     "evaluate": ("automl.cli.evaluate", "Measure a found model on other images."),

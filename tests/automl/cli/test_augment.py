@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from PIL import Image
 
 from automl import Dataset
-from automl.cli.augment import command
+from automl.cli import augment, dataset
 from automl.cli.pipelines import load_pipeline
 from automl.errors import UsageError
 from automl.images import decode
@@ -21,6 +21,9 @@ import imgaug.augmenters as iaa
 turned = iaa.Rot90(1, keep_size=False)
 mirrored = iaa.Fliplr(1.0)
 """
+
+
+COMMANDS = {"augment": dataset.command, "preview": augment.command}
 
 
 @pytest.fixture
@@ -42,15 +45,17 @@ def mine(tmp_path):
 
 
 def run(*arguments):
-    done = CliRunner().invoke(command, [*map(str, arguments), "--json"], catch_exceptions=False)
+    done = CliRunner().invoke(
+        COMMANDS[arguments[0]], [*map(str, arguments), "--json"], catch_exceptions=False
+    )
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
 
 
-def test_apply_writes_copies_and_a_table_of_all(images, mine, tmp_path):
+def test_augment_writes_copies_and_a_table_of_all(images, mine, tmp_path):
     out = tmp_path / "out"
     found = run(
-        "apply", images, out, "--pipeline", f"{mine}:turned", "--pipeline", f"{mine}:mirrored"
+        "augment", images, out, "--pipeline", f"{mine}:turned", "--pipeline", f"{mine}:mirrored"
     )
     assert found == {"table": str(out / "images.csv"), "images": 4, "copies": 8}
     with (out / "images.csv").open(encoding="utf-8", newline="") as file:
@@ -68,7 +73,7 @@ def test_apply_writes_copies_and_a_table_of_all(images, mine, tmp_path):
 def test_what_else_is_known_of_an_image_is_known_of_its_copy(images, mine, tmp_path):
     lines = ["path,label,id,whose,license", "images/dark/0.png,dark,first,Ann,CC0 1.0"]
     (tmp_path / "t.csv").write_text("\n".join([*lines, "images/light/0.png,light,,,"]))
-    found = run("apply", tmp_path / "t.csv", tmp_path / "out", "--pipeline", f"{mine}:mirrored")
+    found = run("augment", tmp_path / "t.csv", tmp_path / "out", "--pipeline", f"{mine}:mirrored")
     read = Dataset.from_source(found["table"]).table
     assert read.column("whose").to_pylist() == ["Ann", None] * 2
     assert read.column("license").to_pylist() == ["CC0 1.0", None] * 2
