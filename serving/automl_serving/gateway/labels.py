@@ -55,6 +55,7 @@ class Label:
         self._name, self._folder, self._upstream = name, folder, upstream
         self._open_version, self._put = open_version, put
         self._number: int | None = None
+        self._unreadable: int | None = None
         self._opened: dict[int, Version] = {}
 
     async def follow(self) -> None:
@@ -79,10 +80,14 @@ class Label:
         except grpc.aio.AioRpcError as error:
             if error.code() not in _UNSET:
                 return  # a model server that cannot be reached tells nothing of its labels
+        version = None
+        if number is not None and number != self._number:
+            version = self._version(number)
+            if version is None:
+                number = None  # its folder may come yet, and is looked for again
         if number == self._number:
             return
         self._number = number
-        version = None if number is None else self._version(number)
         shown = "no version" if version is None else f"version {number}"
         logger.info("the label %r stands for %s", self._name, shown)
         self._put(version)
@@ -92,7 +97,10 @@ class Label:
             try:
                 manifest = Manifest.read(self._folder / str(number))
             except AutomlError as error:
-                logger.error("the label %r cannot be followed: %s", self._name, error)
+                if number != self._unreadable:
+                    logger.error("the label %r cannot be followed yet: %s", self._name, error)
+                self._unreadable = number
                 return None
+            self._unreadable = None
             self._opened[number] = self._open_version(manifest)
         return self._opened[number]

@@ -107,6 +107,21 @@ def test_a_label_is_followed_wherever_it_goes(client: httpx.Client, stand_for: A
     eventually(lambda: answered(client), (1, "rot"))
 
 
+def test_a_version_whose_folder_comes_later(
+    client: httpx.Client, stand_for: Any, folder: Path
+) -> None:
+    stand_for(next=2)
+    eventually(lambda: answered(client), (2, "red"))
+    manifest = folder / "3" / "assets.extra" / "manifest.json"
+    manifest.rename(folder / "away.json")
+    try:
+        stand_for(next=3)
+        eventually(lambda: answered(client), (1, "rot"))
+    finally:
+        (folder / "away.json").rename(manifest)
+    eventually(lambda: answered(client), (3, "rouge"))
+
+
 def test_a_label_may_name_the_shadow(client: httpx.Client, stand_for: Any) -> None:
     stand_for(later=3)
 
