@@ -6,7 +6,7 @@ import contextlib
 import shlex
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -123,6 +123,12 @@ def written(deployment: Deployment) -> dict[str, Any]:
     if not deployment.missing:
         return {}
     return {"missing": deployment.missing, "commands": list(deployment.commands)}
+
+
+def say_missing(missing: str, commands: Sequence[str]) -> None:
+    """Prints on standard error what it takes to start what was only written, and what to type."""
+    if missing:
+        click.echo("\n".join([missing, *commands]), err=True)
 
 
 def _print_written(deployment: Deployment) -> None:

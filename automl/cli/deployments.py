@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli.deploy import written
+from automl.cli.deploy import say_missing, written
 from automl.cli.options import (
     json_option,
     print_json,
@@ -77,7 +77,7 @@ def status(context: click.Context, name: str, workspace: str | None, as_json: bo
     else:
         click.echo(row["status"])
     if told:
-        click.echo("\n".join([told["missing"], *told["commands"]]), err=True)
+        say_missing(**told)
     if row["status"] != "ready":
         context.exit(1)
 
@@ -110,7 +110,7 @@ def update(
                     **written(done)})  # fmt: skip
     elif done.missing:
         click.echo(f"{name} is written for version {done.version}, was {found.version}.")
-        click.echo("\n".join([done.missing, *done.commands]), err=True)
+        say_missing(done.missing, done.commands)
     else:
         click.echo(f"{name} serves version {done.version} of {done.model}, was {found.version}.")
 
@@ -162,8 +162,7 @@ def build(name: str, workspace: str | None, as_json: bool) -> None:
         return
     for tag in images.tags:
         click.echo(tag)
-    if images.missing:
-        click.echo("\n".join([images.missing, *images.commands]), err=True)
+    say_missing(images.missing, images.commands)
 
 
 @command.command()

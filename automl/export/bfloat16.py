@@ -12,9 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from automl.plugins import plugin_manager
-
-RUNTIME = "openvino"
-"""What deployed models run on, where there is no GPU."""
+from automl.training.forward import RUNTIME
 
 LARGEST_DIFFERENCE = 0.02
 """The most that a probability may change. No class can then lose a lead of more than twice that."""

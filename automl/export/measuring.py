@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from automl.export.bfloat16 import RUNTIME
 from automl.export.saved_model import write_saved_model
 from automl.plugins import plugin_manager
 from automl.training.classifier import assemble
 from automl.training.composition import Composition
+from automl.training.forward import RUNTIME
 
 RUNS = 30
 WARMING = 5

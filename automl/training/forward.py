@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 RUNTIME = "openvino"
-"""The runtime that is asked where there is no accelerator."""
+"""What networks and deployed models run on where there is no accelerator."""
 
 WORTH = 120.0
 """Work, in billion multiply-adds, from which on preparing the runtime pays: it takes about 2 s

@@ -11,12 +11,16 @@ from automl.evaluation.report.thumbnails import thumbnail
 
 def framed(path: str) -> Html:
     """Returns the picture in its frame, or that there is none."""
-    found = thumbnail(path)
-    if found is None:
+    return frame(thumbnail(path), Path(path).name)
+
+
+def frame(picture: tuple[str, int, int] | None, alt: str) -> Html:
+    """Returns a frame with what `thumbnail` has made of a picture."""
+    if picture is None:
         return tag("div", tag("span", "no picture", class_="nothing"), class_="frame")
-    address, width, height = found
-    picture = tag("img", src=address, width=width, height=height, alt=Path(path).name)
-    return tag("div", picture, class_="frame")
+    address, width, height = picture
+    image = tag("img", src=address, width=width, height=height, alt=alt)
+    return tag("div", image, class_="frame")
 
 
 def labels(given: str, suggested: str | None) -> Html:

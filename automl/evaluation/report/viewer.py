@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from automl.evaluation.metrics import Evaluation
+from automl.evaluation.report.cards import frame
 from automl.evaluation.report.html import Html, join, name, tag
 from automl.evaluation.report.thumbnails import common_folder, thumbnail
 from automl.evaluation.scores import Prediction
@@ -85,17 +86,6 @@ def _card(
     right = prediction.true == prediction.predicted
     file = prediction.path or f"image {prediction.index}"
     said = f"{percent(prediction.probability)} {prediction.predicted}"
-    if picture:
-        address, width, height = picture
-        image = tag(
-            "img",
-            src=address,
-            width=width,
-            height=height,
-            alt=f"{Path(file).name}: a {prediction.true}, called {said}",
-        )
-    else:
-        image = tag("span", "no picture", class_="nothing")
     verdict = tag("b", "✓ " if right else "✗ ", class_="mark", aria_hidden="true")
     truth = join(
         [
@@ -106,7 +96,7 @@ def _card(
     )
     return tag(
         "li",
-        tag("div", image, class_="frame"),
+        frame(picture, f"{Path(file).name}: a {prediction.true}, called {said}"),
         tag(
             "p",
             verdict,

@@ -17,16 +17,27 @@ from automl.components import ContainerImages, DeployedService, DeployRequest, T
 from automl.errors import DeploymentError
 from automl.manifest import MANIFEST
 from automl_plugins.targets.compose_file import compose_file, keys_owner
-from automl_plugins.targets.containers import chosen_server
-from automl_plugins.targets.images import build, forget_other_versions, images_of, write_contexts
+from automl_plugins.targets.containers import TIMEOUT, ModelServer, chosen_server
+from automl_plugins.targets.images import (
+    Images,
+    build,
+    forget_other_versions,
+    images_of,
+    write_contexts,
+)
 from automl_plugins.targets.keys import write_keys
-from automl_plugins.targets.options import check_options, number, object_name, truth
+from automl_plugins.targets.options import check_options, number, object_name, timeout, truth
 from automl_plugins.targets.ports import HOST, free_port, gateway_socket
-from automl_plugins.targets.readiness import check_answers, is_ready, wait_until_ready
+from automl_plugins.targets.readiness import (
+    check_answers,
+    is_ready,
+    ready_seconds,
+    wait_until_ready,
+)
 from automl_plugins.targets.tools import NOT_STARTED, NOT_WANTED, demand, missing_compose, run
 from automl_plugins.targets.yaml_files import give_to, write_yaml
 
-_TIMEOUT = 300.0
+_FILE, _TRIAL_FILE = "compose.yaml", "trial.yaml"
 
 
 class ComposeTarget(Target):
@@ -52,7 +63,9 @@ class ComposeTarget(Target):
             port = holder.getsockname()[1]
         kept = {k: v for k, v in request.options.items() if k in ("server", "server_image")}
         state = {"url": f"http://{HOST}:{port}", "port": port, "started": False, "options": kept}
-        path = self._write(request, request.options, _project(request), port)
+        images, server = _write_contexts(request, request.options)
+        path = request.directory / _FILE
+        write_yaml(path, compose_file(request, _project(request), images, server, port))
         missing = missing or missing_compose()
         if missing:
             return _written(state, path, missing)
@@ -61,35 +74,38 @@ class ComposeTarget(Target):
         began = time.monotonic()
         with _ended(path, on_success=False):
             self._start(request, path, state["url"])
-        return DeployedService(state["url"], state, _seconds(began))
+        return DeployedService(state["url"], state, ready_seconds(began))
 
     def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
         """Checks the version in containers of its own before it replaces those that answer."""
         check_options(self.name, self.options, request.options)
         options = {**state["options"], **request.options}
         project = _project(request)
-        path = request.directory / "compose.yaml"
+        path = request.directory / _FILE
+        if state["started"]:
+            demand(missing_compose())
+        images, server = _write_contexts(request, options)
+        new = compose_file(request, project, images, server, state["port"])
         if not state["started"]:
-            path = self._write(request, options, project, state["port"])
+            write_yaml(path, new)
             return _written(dict(state), path, NOT_STARTED)
-        demand(missing_compose())
         began = time.monotonic()
         before = path.read_bytes()
         trial_port = free_port()
-        trial = self._write(request, options, f"{project}-trial", trial_port, "trial.yaml")
+        trial = request.directory / _TRIAL_FILE
+        write_yaml(trial, compose_file(request, f"{project}-trial", images, server, trial_port))
         with _ended(trial):
             self._start(request, trial, f"http://{HOST}:{trial_port}")
         trial.unlink()
         try:
-            self._start(
-                request, self._write(request, options, project, state["port"]), state["url"]
-            )
+            write_yaml(path, new)
+            self._start(request, path, state["url"])
         except BaseException:
             path.write_bytes(before)
             run([*_compose(path), "up", "--detach", "--no-build", "--wait"])
             raise
-        forget_other_versions(images_of(request, chosen_server(options)))
-        return DeployedService(state["url"], dict(state), _seconds(began))
+        forget_other_versions(images)
+        return DeployedService(state["url"], dict(state), ready_seconds(began))
 
     def status(self, state: Mapping[str, Any]) -> str:
         """Asks Docker, since a port may be anyone's."""
@@ -114,7 +130,7 @@ class ComposeTarget(Target):
         if state.get("started"):
             demand(missing_compose())
             folder = Path(state["file"]).parent
-            for path in filter(Path.exists, (folder / "trial.yaml", folder / "compose.yaml")):
+            for path in filter(Path.exists, (folder / _TRIAL_FILE, folder / _FILE)):
                 _down(path)
 
     def logs(self, directory: Path, state: Mapping[str, Any]) -> dict[str, list[str]]:
@@ -133,34 +149,28 @@ class ComposeTarget(Target):
         server = chosen_server(state["options"])
         return build(request, images_of(request, server), server)
 
-    def _write(
-        self,
-        request: DeployRequest,
-        options: Mapping[str, Any],
-        project: str,
-        port: int,
-        name: str = "compose.yaml",
-    ) -> Path:
-        server = chosen_server(options)
-        images = images_of(request, server)
-        write_contexts(request, images, server)
-        shutil.copyfile(
-            Path(request.model_path) / MANIFEST,
-            request.directory / f"manifest-{request.version}.json",
-        )
-        give_to(write_keys(request), keys_owner())
-        path = request.directory / name
-        write_yaml(path, compose_file(request, project, images, server, port))
-        return path
-
     def _start(self, request: DeployRequest, path: Path, url: str) -> None:
         log = request.directory / "docker.log"
-        timeout = float(request.options.get("timeout") or _TIMEOUT)
+        most = timeout(request.options, TIMEOUT)
         run([*_compose(path), "build"], log)
         run([*_compose(path), "up", "--detach", "--no-build", "--wait", "--wait-timeout",
-             f"{max(timeout, 1):.0f}"], log)  # fmt: skip
-        wait_until_ready(url, [], timeout)
+             f"{max(most, 1):.0f}"], log)  # fmt: skip
+        wait_until_ready(url, [], most)
         check_answers(url, request)
+
+
+def _write_contexts(
+    request: DeployRequest, options: Mapping[str, Any]
+) -> tuple[Images, ModelServer]:
+    """Writes what a version's containers are built from and what they mount."""
+    server = chosen_server(options)
+    images = images_of(request, server)
+    write_contexts(request, images, server)
+    shutil.copyfile(
+        Path(request.model_path) / MANIFEST, request.directory / f"manifest-{request.version}.json"
+    )
+    give_to(write_keys(request), keys_owner())
+    return images, server
 
 
 def _project(request: DeployRequest) -> str:
@@ -193,7 +203,3 @@ def _ended(path: Path, on_success: bool = True) -> Iterator[None]:
         raise
     if on_success:
         _down(path)
-
-
-def _seconds(began: float) -> dict[str, float]:
-    return {"ready": round(time.monotonic() - began, 3)}

@@ -24,6 +24,9 @@ GATEWAY_MEMORY = 1024
 MODEL_SERVER_MEMORY = 2048
 """The most that the model server may take, in MiB."""
 
+TIMEOUT = 300.0
+"""How long containers may take to come up by default, in seconds."""
+
 _IMAGE = r"[a-z0-9][\w./:@-]{0,250}"
 
 

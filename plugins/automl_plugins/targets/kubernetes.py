@@ -15,12 +15,12 @@ from automl_plugins.targets.by_hand import (
     manifests_folder,
     missing_for_kubernetes,
 )
-from automl_plugins.targets.containers import chosen_server
+from automl_plugins.targets.containers import TIMEOUT, chosen_server
 from automl_plugins.targets.images import build, forget_other_versions, images_of, write_contexts
 from automl_plugins.targets.kubectl import Kubectl
 from automl_plugins.targets.manifests import TRIAL, Service
-from automl_plugins.targets.options import check_options, object_name, text, truth
-from automl_plugins.targets.readiness import check_answers, wait_until_ready
+from automl_plugins.targets.options import check_options, object_name, text, timeout, truth
+from automl_plugins.targets.readiness import check_answers, ready_seconds, wait_until_ready
 from automl_plugins.targets.scaling import chosen_scale
 from automl_plugins.targets.tools import (
     NOT_STARTED,
@@ -31,7 +31,6 @@ from automl_plugins.targets.tools import (
 )
 from automl_plugins.targets.yaml_files import write_yaml
 
-_TIMEOUT = 300.0
 _LABEL = r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _REGISTRY = r"[a-z0-9]([\w.:/-]{0,200}[a-z0-9])?"
 
@@ -67,7 +66,7 @@ class KubernetesTarget(Target):
         check_options(self.name, self.options, request.options)
         service, cluster = self._plan(request, request.options)
         missing = "" if truth(request.options, "start") else NOT_WANTED
-        url = f"http://{service.name}.{cluster.namespace}.svc"
+        url = _url(service, cluster)
         kept = {k: v for k, v in request.options.items() if k not in ("start", "timeout")}
         state = {"name": service.name, "namespace": cluster.namespace, "started": False,
                  "options": kept, "context": cluster.context}  # fmt: skip
@@ -98,14 +97,14 @@ class KubernetesTarget(Target):
             with contextlib.suppress(DeploymentError):  # the first error says more
                 cluster.delete(service.name)
             raise
-        return DeployedService(url, state, _seconds(began))
+        return DeployedService(url, state, ready_seconds(began))
 
     def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
         """Checks the version on a pod of its own before it replaces those that answer."""
         check_options(self.name, self.options, request.options)
         options = {**state["options"], "context": state["context"], **request.options}
         service, cluster = self._plan(request, options)
-        url = f"http://{service.name}.{cluster.namespace}.svc"
+        url = _url(service, cluster)
         write_contexts(request, service.images, service.server)
         if not state["started"]:
             self._write(service)
@@ -123,7 +122,7 @@ class KubernetesTarget(Target):
             cluster.roll_back(service.name)
             raise
         forget_other_versions(service.images)
-        return DeployedService(url, dict(state), _seconds(began))
+        return DeployedService(url, dict(state), ready_seconds(began))
 
     def status(self, state: Mapping[str, Any]) -> str:
         """Asks the cluster for the pods that are ready."""
@@ -208,16 +207,16 @@ class KubernetesTarget(Target):
             cluster.delete(service.name, "deployment", [f"app.kubernetes.io/component={TRIAL}"])
 
     def _check(self, request: DeployRequest, cluster: Kubectl, name: str) -> None:
-        timeout = float(request.options.get("timeout") or _TIMEOUT)
-        cluster.rolled_out(name, timeout)
+        most = timeout(request.options, TIMEOUT)
+        cluster.rolled_out(name, most)
         with cluster.forwarded(name) as url:
-            wait_until_ready(url, [], timeout)
+            wait_until_ready(url, [], most)
             check_answers(url, request)
+
+
+def _url(service: Service, cluster: Kubectl) -> str:
+    return f"http://{service.name}.{cluster.namespace}.svc"
 
 
 def _cluster(state: Mapping[str, Any]) -> Kubectl:
     return Kubectl(state["namespace"], state["context"])
-
-
-def _seconds(began: float) -> dict[str, float]:
-    return {"ready": round(time.monotonic() - began, 3)}

@@ -15,11 +15,16 @@ from typing import Any
 from automl.components import ContainerImages, DeployedService, DeployRequest, Target
 from automl_plugins.targets.containers import MODEL_SERVERS
 from automl_plugins.targets.images import build, images_of
-from automl_plugins.targets.options import check_options
+from automl_plugins.targets.options import check_options, timeout
 from automl_plugins.targets.plan import write_plan
 from automl_plugins.targets.ports import HOST, gateway_socket
 from automl_plugins.targets.processes import Detached, stop
-from automl_plugins.targets.readiness import check_answers, is_ready, wait_until_ready
+from automl_plugins.targets.readiness import (
+    check_answers,
+    is_ready,
+    ready_seconds,
+    wait_until_ready,
+)
 from automl_plugins.targets.servers import planned, planned_servers, start_seconds
 from automl_plugins.targets.updating import TIMEOUT, update
 
@@ -49,7 +54,6 @@ class LocalTarget(Target):
     def deploy(self, request: DeployRequest) -> DeployedService:
         """Starts both servers and returns when the gateway says that it is ready."""
         check_options(self.name, self.options, request.options)
-        timeout = float(request.options.get("timeout") or TIMEOUT)
         began = time.monotonic()
         with gateway_socket(request.options.get("port")) as holder:
             port = holder.getsockname()[1]
@@ -74,7 +78,7 @@ class LocalTarget(Target):
                 behind = [each.start() for each in behind]
                 gateway = gateway.start(holder.fileno())
                 request.remember(state())
-                wait_until_ready(url, [*behind, gateway], timeout)
+                wait_until_ready(url, [*behind, gateway], timeout(request.options, TIMEOUT))
                 check_answers(url, request)
                 # Not before: what does not come up at first is an error to tell, not to repeat.
                 write_plan(plan, [*behind, gateway])
@@ -83,8 +87,7 @@ class LocalTarget(Target):
                 _take_down(supervisor, [*behind, gateway], grace=0)
                 raise
         seconds = {each.role: start_seconds(each) or 0.0 for each in (*behind, gateway)}
-        seconds["ready"] = round(time.monotonic() - began, 3)
-        return DeployedService(url, state(), seconds)
+        return DeployedService(url, state(), seconds | ready_seconds(began))
 
     def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
         """Starts the new version's servers, and gives them the gateway's socket."""

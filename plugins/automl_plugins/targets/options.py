@@ -83,6 +83,11 @@ def number(options: Mapping[str, Any], name: str) -> int | None:
     return int(value)
 
 
+def timeout(options: Mapping[str, Any], default: float) -> float:
+    """Returns the seconds that a service has to come up."""
+    return float(options.get("timeout") or default)
+
+
 def truth(options: Mapping[str, Any], name: str) -> bool:
     """Returns an option that is true or false, as text or not; true without it.
 

@@ -28,6 +28,11 @@ def is_ready(url: str, timeout: float = _PATIENCE) -> bool:
         return False
 
 
+def ready_seconds(began: float) -> dict[str, float]:
+    """Returns how long all of it took since `began`, as `time.monotonic` gives it."""
+    return {"ready": round(time.monotonic() - began, 3)}
+
+
 def wait_until_ready(url: str, processes: Sequence[Detached], timeout: float) -> None:
     """Returns when the gateway at `url` is ready.
 

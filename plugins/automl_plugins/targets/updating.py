@@ -15,10 +15,11 @@ from urllib.parse import urlsplit
 
 from automl.components import DeployedService, DeployRequest
 from automl.errors import DeploymentError
+from automl_plugins.targets.options import timeout
 from automl_plugins.targets.plan import POLL, tell, write_plan
 from automl_plugins.targets.ports import HOST, free_port
 from automl_plugins.targets.processes import Detached, stop
-from automl_plugins.targets.readiness import check_answers, wait_until_ready
+from automl_plugins.targets.readiness import check_answers, ready_seconds, wait_until_ready
 from automl_plugins.targets.servers import planned_gateway, start_seconds
 
 TIMEOUT = 60.0
@@ -74,8 +75,7 @@ def update(
         trial = trial.start()
         remember()
         trial_url = f"http://{HOST}:{trial_port}"
-        timeout = float(request.options.get("timeout") or TIMEOUT)
-        wait_until_ready(trial_url, [*behind, trial], timeout)
+        wait_until_ready(trial_url, [*behind, trial], timeout(request.options, TIMEOUT))
         check_answers(trial_url, request)
         stop([trial], grace=2.0)
         _replan(supervisor, plan, [*behind, gateway])
@@ -91,8 +91,8 @@ def update(
     remember(**new, others=[process.to_state() for process in old])
     stop(list(reversed(old)), _GRACE)
     seconds = {each.role: start_seconds(each) or 0.0 for each in (*behind, gateway)}
-    seconds["ready"] = round(time.monotonic() - began, 3)
-    return DeployedService(state["url"], {**state, **new, "others": []}, seconds)
+    done = {**state, **new, "others": []}
+    return DeployedService(state["url"], done, seconds | ready_seconds(began))
 
 
 def _clear(

@@ -13,7 +13,8 @@ import numpy as np
 import psutil
 import pytest
 
-from automl.deployment import list_deployments
+from automl.deployment import Deployment, get_deployment, list_deployments
+from automl.errors import DeploymentError
 from automl.export.reference import patterns, write_reference
 from automl.manifest import Manifest
 from automl.registry import Model, register, staging
@@ -70,6 +71,31 @@ def broken_version(versions: Workspace, colour_model: Model) -> Callable[[], Mod
         return model
 
     return add
+
+
+@pytest.fixture
+def live(
+    versions: Workspace, colour_images: dict[str, Path], broken_version: Callable[[], Model]
+) -> Callable[[Deployment], Deployment]:
+    """Takes a deployment of version 1 through all that can happen; returns the updated one."""
+
+    def through(deployment: Deployment) -> Deployment:
+        red = colour_images["rot"]
+        assert deployment.status() == "ready"
+        assert deployment.score(red)[0]["label"] == "red"
+        updated = deployment.update()
+        assert updated.score(red)[0]["label"] == "rouge"
+        with pytest.raises(DeploymentError, match="score as it did when it was exported"):
+            updated.update(broken_version().version)
+        assert get_deployment(deployment.name, versions).version == 2
+        assert updated.score(red)[0]["label"] == "rouge"
+        assert updated.status() == "ready"
+        assert '"event": "ready"' in "".join(updated.logs()["gateway"])
+        updated.delete()
+        assert updated.status() == "stopped"
+        return updated
+
+    return through
 
 
 def add_version(workspace: Workspace, model: Model, labels: tuple[str, ...]) -> Model:

