@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from automl.cli.options import json_option, print_json
+from automl.cli.options import WholeNumber, json_option, print_json
 from automl.cli.quiet import without_chatter
 
 if TYPE_CHECKING:
@@ -29,14 +29,14 @@ def command() -> None:
 @click.argument("picture", metavar="PNG", type=click.Path())
 @click.option("--policy", metavar="NAME", help="What varies them  [default: the search's]")
 @click.option("--pipeline", metavar="FILE.py:NAME", help="Or this.")
-@click.option("--rows", type=click.IntRange(1, 100), default=6, show_default=True, help="Images.")
+@click.option("--rows", type=WholeNumber(1, 100), default=6, show_default=True, help="Images.")
 @click.option(
-    "--copies", type=click.IntRange(1, 100), default=7, show_default=True, help="Of each image."
+    "--copies", type=WholeNumber(1, 100), default=7, show_default=True, help="Of each image."
 )
 @click.option(
-    "--side", type=click.IntRange(8, 1024), default=128, show_default=True, help="In pixels."
+    "--side", type=WholeNumber(8, 1024), default=128, show_default=True, help="In pixels."
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=WholeNumber(0), default=0, show_default=True)
 @json_option
 def preview_command(
     images: str,

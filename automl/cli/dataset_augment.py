@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from automl.cli.bar import Bar
-from automl.cli.options import json_option, print_json
+from automl.cli.options import WholeNumber, json_option, print_json
 
 if TYPE_CHECKING:
     from automl.data.dataset import Dataset
@@ -30,7 +30,7 @@ COLUMNS = ("path", "label", "split", "group", "parent", "origin", "id")
     metavar="FILE.py:NAME",
     help="Makes a copy of each training image; repeatable.",
 )
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option("--seed", type=WholeNumber(0), default=0, show_default=True)
 @json_option
 def command(images: str, out: str, pipelines: tuple[str, ...], seed: int, as_json: bool) -> None:
     """Write a varied copy of each training image in IMAGES for each pipeline.

@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from automl.cli.options import json_option, print_json, timeout_option, workspace_option
+from automl.cli.options import (
+    WholeNumber,
+    json_option,
+    print_json,
+    timeout_option,
+    workspace_option,
+)
 
 if TYPE_CHECKING:
     from automl.deployment import Deployment
@@ -23,14 +29,14 @@ if TYPE_CHECKING:
 @click.option("--name", help="The deployment's name  [default: the model's]")
 @click.option(
     "--version",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     metavar="N",
     help="The model's version  [default: the newest]",
 )
 @click.option("--target", default="local", show_default=True, help="Where to deploy.")
 @click.option(
     "--port",
-    type=click.IntRange(1, 65535),
+    type=WholeNumber(1, 65535),
     metavar="N",
     help="The port to answer on  [default: a free one]",
 )
@@ -42,13 +48,13 @@ if TYPE_CHECKING:
     help="Another option of the target, such as server=HOST:PORT for tf-serving; repeatable.",
 )
 @click.option(
-    "--replicas", type=click.IntRange(min=1), metavar="N", help="How many pods (kubernetes)."
+    "--replicas", type=WholeNumber(min=1), metavar="N", help="How many pods (kubernetes)."
 )
 @click.option(
-    "--min-replicas", type=click.IntRange(min=1), metavar="N", help="The fewest, by their load."
+    "--min-replicas", type=WholeNumber(min=1), metavar="N", help="The fewest, by their load."
 )
 @click.option(
-    "--max-replicas", type=click.IntRange(min=1), metavar="N", help="The most, by their load."
+    "--max-replicas", type=WholeNumber(min=1), metavar="N", help="The most, by their load."
 )
 @timeout_option
 @workspace_option

@@ -10,6 +10,7 @@ import click
 
 from automl.cli.deploy import say_missing, written
 from automl.cli.options import (
+    WholeNumber,
     json_option,
     print_json,
     print_table,
@@ -86,7 +87,7 @@ def status(context: click.Context, name: str, workspace: str | None, as_json: bo
 @click.argument("name")
 @click.option(
     "--version",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     metavar="N",
     help="The model's version  [default: the newest]",
 )
@@ -119,7 +120,7 @@ def update(
 @click.argument("name")
 @click.option(
     "--lines",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     default=20,
     show_default=True,
     metavar="N",

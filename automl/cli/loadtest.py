@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from automl.cli.options import Duration, json_option, print_json, service, workspace_option
+from automl.cli.options import (
+    Duration,
+    WholeNumber,
+    json_option,
+    print_json,
+    service,
+    workspace_option,
+)
 
 if TYPE_CHECKING:
     from automl.loadtest import Answer, LoadTest, Objective
@@ -19,7 +26,7 @@ if TYPE_CHECKING:
 @click.argument("images", metavar="IMAGES...", nargs=-1, required=True)
 @click.option(
     "--concurrency",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     default=16,
     show_default=True,
     metavar="N",
@@ -41,7 +48,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--workers",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     default=1,
     show_default=True,
     metavar="N",

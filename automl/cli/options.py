@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import click
 
+from automl.errors import UsageError
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -24,6 +26,41 @@ class Duration(click.ParamType[float]):
         from automl.tuning.settings import parse_duration
 
         return parse_duration(value)
+
+
+class _InRange(click.ParamType[Any]):
+    """Reads what the range beside it reads, and refuses the rest in the words of all errors."""
+
+    kind: str
+    min: Any
+    max: Any
+    min_open: bool
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Reads it, or raises `UsageError`."""
+        try:
+            return super().convert(value, param, ctx)
+        except click.BadParameter:
+            name = param.opts[0] if param else "it"
+            if self.max is not None:
+                allowed = f"from {self.min} to {self.max}"
+            else:
+                allowed = f"above {self.min}" if self.min_open else f"of {self.min} or more"
+            raise UsageError(
+                f"expected {name} to be {self.kind} {allowed}, found {value!r}; correct it."
+            ) from None
+
+
+class WholeNumber(_InRange, click.IntRange):
+    """A whole number in a range."""
+
+    kind = "a whole number"
+
+
+class Number(_InRange, click.FloatRange):
+    """A number in a range."""
+
+    kind = "a number"
 
 
 def workspace_option(function: F) -> F:
@@ -59,8 +96,6 @@ def assignments(texts: Sequence[str], example: str) -> dict[str, str]:
     Raises:
         UsageError: If one is put wrongly; `example` shows how it should be.
     """
-    from automl.errors import UsageError
-
     for text in texts:
         if not all(text.partition("=")):
             raise UsageError(
@@ -79,7 +114,6 @@ def service(deployment: str, key: str | None, workspace: str | None) -> tuple[st
         NotFoundError: If there is no such deployment.
         DeploymentError: If it is not up yet, or cannot be reached from here.
     """
-    from automl.errors import UsageError
     from automl.payload import is_url
 
     if is_url(deployment):

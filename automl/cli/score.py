@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from automl.cli.options import json_option, print_json, print_table, service, workspace_option
+from automl.cli.options import (
+    WholeNumber,
+    json_option,
+    print_json,
+    print_table,
+    service,
+    workspace_option,
+)
 
 if TYPE_CHECKING:
     from automl.client import ScoredImage
@@ -22,7 +29,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--top-k",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     metavar="N",
     help="How many classes to show, most probable first  [default: 1; with --json all]",
 )

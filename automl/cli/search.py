@@ -13,7 +13,14 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from automl.cli.options import Duration, json_option, print_json, workspace_option
+from automl.cli.options import (
+    Duration,
+    Number,
+    WholeNumber,
+    json_option,
+    print_json,
+    workspace_option,
+)
 from automl.errors import UsageError
 
 
@@ -26,9 +33,9 @@ from automl.errors import UsageError
     metavar="TIME",
     help="Time for all of it, as 90s, 3m, 1h  [default: 10m]",
 )
-@click.option("--trials", type=click.IntRange(min=1), metavar="N", help="The most trials.")
+@click.option("--trials", type=WholeNumber(min=1), metavar="N", help="The most trials.")
 @click.option("--test", metavar="IMAGES", type=click.Path(), help="Held-out images of your own.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 2), default=0, show_default=True)
+@click.option("--seed", type=WholeNumber(0, 2**32 - 2), default=0, show_default=True)
 @click.option(
     "--set",
     "pairs",
@@ -46,19 +53,19 @@ from automl.errors import UsageError
 )
 @click.option(
     "--max-latency-ms",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="MS",
     help="Only models that answer for one picture in MS on this machine.",
 )
 @click.option(
     "--max-size-mb",
-    type=click.FloatRange(min=0, min_open=True),
+    type=Number(min=0, min_open=True),
     metavar="MB",
     help="Only models of at most MB million bytes.",
 )
 @click.option(
     "--workers",
-    type=click.IntRange(min=1),
+    type=WholeNumber(min=1),
     default=1,
     show_default=True,
     metavar="N",

@@ -21,7 +21,6 @@ from automl.cli.main import main
         ),
         (["augment", "preview", "x"], "describes, found no argument 'PNG'; give one."),
         (["xxxxx"], "found no such command 'xxxxx'; correct it."),
-        (["search", "x", "--trials", "few"], "found invalid value for '--trials': 'few'"),
     ],
 )
 def test_a_word_that_is_not_known_is_told_with_what_is_near(
@@ -34,6 +33,24 @@ def test_a_word_that_is_not_known_is_told_with_what_is_near(
     assert told.startswith("Error: expected what `automl ")
     assert said in told
     assert told.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["--trials", "few"], "--trials to be a whole number of 1 or more, found 'few'"),
+        (["--workers", "0"], "--workers to be a whole number of 1 or more, found '0'"),
+        (["--seed", "-1"], "--seed to be a whole number from 0 to 4294967294, found '-1'"),
+        (["--max-size-mb", "0"], "--max-size-mb to be a number above 0, found '0'"),
+    ],
+)
+def test_numbers_are_told_with_what_they_may_be(
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as ended:
+        main(["search", "x", *arguments])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == f"Error: expected {expected}; correct it.\n"
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,11 @@ def test_score_goes_on_after_a_bad_image_and_exits_with_1(
         (["score", "http://127.0.0.1:9", "x.png"], 2, "expected the key of http://127.0.0.1:9"),
         (["score", "colours"], 2, "found no argument 'IMAGES...'; give one"),
         (["deploy", "nothing"], 1, "expected the name of a model"),
-        (["deploy", "colours", "--port", "0"], 2, "0 is not in the range"),
+        (
+            ["deploy", "colours", "--port", "0"],
+            2,
+            "--port to be a whole number from 1 to 65535, found '0'",
+        ),
         (["deploy", "colours", "--version", "7"], 1, "(1), found 7"),
         (["deploy", "colours", "--target", "moon"], 2, "found 'moon'"),
         (["deploy", "colours", "--set", "server"], 2, "expected --set OPTION=VALUE"),
