@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import unquote
 
 from automl.components import ImageRecord, Rejected
 from automl.downloads.environment import make_fetcher
@@ -92,8 +94,8 @@ def _fetched(
     from automl.downloads.retrying import fetch_patiently
 
     address = str(row.path)
-    digest = hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()[:32]
-    path = folder / digest[:2] / digest
+    name = row.name or unquote(address.split("?")[0]).rstrip("/").rsplit("/", 1)[-1]
+    path = folder / _file(address, name)
     if not path.is_file():
         try:
             found = fetch_patiently(fetcher, address, ended.wait)
@@ -104,8 +106,17 @@ def _fetched(
             return _rejected(row, place, f"no picture that can be read ({kind})")
         with replacing(path) as file:
             file.write(found.content)
-    name = row.name or address.split("?")[0].rstrip("/").rsplit("/", 1)[-1]
     return row._replace(path=path, name=name)
+
+
+def _file(address: str, name: str) -> Path:
+    """Returns where an address' picture is kept, under a name by which people know it again.
+
+    Without the name's ending, which says what the server likes to call it and not what it is.
+    """
+    digest = hashlib.sha256(address.encode("utf-8", "surrogatepass")).hexdigest()
+    stem = re.sub(r"[^\w .()-]+", "_", Path(name).stem)[:40].strip(" .")
+    return Path(digest[:2]) / f"{stem}-{digest[:16]}"
 
 
 def _is_picture(found: Fetched) -> bool:

@@ -155,11 +155,14 @@ def test_pictures_on_the_web_are_downloaded_once(tmp_path: Path, server: str, mo
     monkeypatch.setenv(NETWORKS, "127.0.0.0/8")
     path = tmp_path / "t.csv"
     path.write_text(
-        f"url,label\n{server}/a.png?size=6,cat\n{server}/missing.png,dog\nlocal.png,dog\n"
+        f"url,label\n{server}/a%20cat.png?size=6,cat\n{server}/missing.png,dog\nlocal.png,dog\n"
     )
+    (tmp_path / "web" / "a.png").rename(tmp_path / "web" / "a cat.png")
     dataset = Dataset.from_source(path, tmp_path / "workspace")
     first, second = dataset.images
-    assert (first.name, first.origin, first.size) == ("a.png", f"{server}/a.png?size=6", (6, 6))
+    origin = f"{server}/a%20cat.png?size=6"
+    assert (first.name, first.origin, first.size) == ("a cat.png", origin, (6, 6))
+    assert first.path.name.startswith("a cat-")  # for whoever meets it in a report
     assert first.path.is_relative_to(tmp_path / "workspace" / "sources" / "downloads")
     assert second.path == tmp_path / "local.png"
     (reason,) = dataset.rejected
@@ -167,7 +170,7 @@ def test_pictures_on_the_web_are_downloaded_once(tmp_path: Path, server: str, mo
         f"expected a picture at {server}/missing.png (class 'dog'), found the status 404; check "
         f"the address."
     )
-    (tmp_path / "web" / "a.png").unlink()
+    (tmp_path / "web" / "a cat.png").unlink()
     assert Dataset.from_source(path, tmp_path / "workspace").paths == dataset.paths
 
 
