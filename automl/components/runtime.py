@@ -22,7 +22,13 @@ Forward = Callable[[Iterable[Any]], Iterator[Any]]
 
 
 class LoadedModel(abc.ABC):
-    """A SavedModel in memory, ready to run; safe to call from several threads."""
+    """A SavedModel in memory, ready to run; safe to call from several threads.
+
+    Attributes:
+        precision: What `serving_default` is computed in, which may be more than was asked for.
+    """
+
+    precision: Precision = "float32"
 
     @property
     @abc.abstractmethod

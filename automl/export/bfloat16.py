@@ -30,12 +30,15 @@ def compare_bfloat16(
 
     Returns:
         The `largest_difference` in probability, the share of images of the `same_class`, and
-        whether serving in bfloat16 is `allowed`; `None` where this processor has no bfloat16.
+        whether serving in bfloat16 is `allowed`; `None` where this processor has no bfloat16, or
+        the runtime cannot compute the model in it.
     """
     runtime = plugin_manager().runtimes[RUNTIME]
     if "bfloat16" not in runtime.precisions:
         return None
     loaded = runtime.load(path, "bfloat16")
+    if loaded.precision != "bfloat16":
+        return None
     answer = loaded.predict("serving_default", {"images": images})
     found = np.asarray(answer["probabilities"], np.float32)
     difference = float(np.abs(found - expected).max())

@@ -36,6 +36,13 @@ def check_runtime(runtime: Runtime, saved_model: Path) -> None:
         "serving_default" in signatures,
         f"expected {name} to offer serving_default, found {sorted(signatures)}.",
     )
+    for precision in runtime.precisions:
+        found = runtime.load(saved_model, precision).precision
+        expect(
+            found == precision,
+            f"expected {name} to compute in {precision}, which is one of its precisions, and to "
+            f"say so, found {found}.",
+        )
     shape = signatures["serving_default"].inputs["images"].tensor_shape
     sides = [dimension.size for dimension in shape.dim[1:]]
     images = np.random.default_rng(0).integers(0, 256, (5, *sides), dtype=np.uint8)

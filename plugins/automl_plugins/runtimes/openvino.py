@@ -72,6 +72,7 @@ class OpenVINORuntime(Runtime):
             logger.warning("TensorFlow runs %s, since OpenVINO cannot: %s", path, _reason(error))
             return TensorFlowRuntime().load(path)
         model = _OpenVINOModel(path, definitions, requests, self._others_wanted)
+        model.precision = precision
         if self._others_wanted.is_set() and len(definitions) > 1:
             # A version that takes over from one that is asked for them must not begin with a pause.
             model.load_others()

@@ -56,7 +56,7 @@ class Loader:
         if precision == "float32":
             return self._runtime.load(path)
         loaded = self._runtime.load(path, precision)
-        logger.info("%s is computed in %s", path, precision)
+        logger.info("%s is computed in %s", path, loaded.precision)
         return loaded
 
 

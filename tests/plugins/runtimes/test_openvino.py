@@ -78,12 +78,10 @@ def test_a_model_that_it_cannot_convert_is_tensorflows(
         input_signature=[tf.TensorSpec([None], tf.string, "text")],
     )
     tf.saved_model.save(tf.Module(), str(tmp_path), signatures=upper)
-    answers = (
-        load_runtime("openvino")
-        .load(tmp_path)
-        .predict("serving_default", {"text": np.array([b"a"], object)})
-    )
+    loaded = load_runtime("openvino").load(tmp_path, "bfloat16")
+    answers = loaded.predict("serving_default", {"text": np.array([b"a"], object)})
     assert answers["upper"].tolist() == [b"A"]
+    assert loaded.precision == "float32"
     (record,) = (record for record in caplog.records if record.name.startswith("automl"))
     assert "StringUpper" in record.message
     assert "\n" not in record.message
