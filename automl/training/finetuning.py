@@ -125,13 +125,18 @@ class FineTuning:
             self._schedule if shorten else None,
         )
 
-    def milestone(self, logits: Sequence[Sequence[Floats]], epochs: int) -> Milestone:
+    def milestone(
+        self,
+        logits: Sequence[Sequence[Floats]],
+        epochs: int,
+        history: Sequence[Mapping[str, float]] = (),
+    ) -> Milestone:
         """Returns how far it has come after `epochs` of a fold, and goes on from there."""
         optimizer: list[NDArray[Any]] = []
         if epochs < int(self._params["epochs"]):
             optimizer = rounded(_values(self._model.optimizer.variables))
             _assign(self._model.optimizer.variables, optimizer)
-        return Milestone(logits, epochs, _values(self._changing), optimizer)
+        return Milestone(logits, epochs, _values(self._changing), optimizer, history)
 
     def logits(self, positions: Rows) -> Floats:
         """Returns logits `[n, C]` of the training images at `positions`, as they are."""

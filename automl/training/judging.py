@@ -25,10 +25,17 @@ ENOUGH_VALIDATION = 200
 
 @dataclass(frozen=True)
 class Reports:
-    """Where a trial reports what it is doing."""
+    """Where a trial reports what it is doing.
+
+    Attributes:
+        on_images: Called with the images that a network has seen, and those that it will see.
+        on_epoch: Called after each epoch.
+        reported: Epochs that it need not report, as they were before it was cut off.
+    """
 
     on_images: Callable[[int, int], None] = lambda done, total: None
     on_epoch: EpochReport = lambda epoch, logs: None
+    reported: int = 0
 
 
 @dataclass(frozen=True)

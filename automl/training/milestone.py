@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import shutil
 import threading
 import zipfile
@@ -35,12 +36,15 @@ class Milestone:
         epochs: Epochs done of the fold after those.
         weights: What its training has made of the variables that it changes.
         optimizer: The optimizer's variables as `rounded` gives them; none after the last epoch.
+        history: The logs of each epoch that the trial reports: who should have been told of the
+            last ones may have been killed first.
     """
 
     logits: Sequence[Sequence[Floats]]
     epochs: int
     weights: Sequence[NDArray[Any]]
     optimizer: Sequence[NDArray[Any]]
+    history: Sequence[Mapping[str, float]] = ()
 
     def save(self, folder: Path) -> None:
         """Writes it in place of the one before; one that cannot be written is done without.
@@ -48,7 +52,10 @@ class Milestone:
         The one before goes first, and the optimizer's moments are written in bfloat16: a run may
         take no more of the disk than three models, of which the best trial's is one.
         """
-        arrays: dict[str, Any] = {"epochs": np.array(self.epochs)}
+        arrays: dict[str, Any] = {
+            "epochs": np.array(self.epochs),
+            "history": np.array(json.dumps([dict(logs) for logs in self.history])),
+        }
         arrays |= {f"weight-{i}": value for i, value in enumerate(self.weights)}
         arrays |= {f"optimizer-{i}": _halve(value) for i, value in enumerate(self.optimizer)}
         for i, folds in enumerate(self.logits):
@@ -70,6 +77,7 @@ class Milestone:
                 int(arrays["epochs"]),
                 _numbered(arrays, "weight-"),
                 [_double(value) for value in _numbered(arrays, "optimizer-")],
+                json.loads(str(arrays["history"])),
             )
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return None

@@ -153,9 +153,9 @@ class Trial:
             begun = Milestone.load(self._progress, 1) if self._progress else None
 
             def on_epoch(epoch: int, logs: Mapping[str, float]) -> None:
-                self._reports.on_epoch(epoch, logs)
                 if self._progress:
                     tuning.milestone([], epoch + 1).save(self._progress)
+                self._reports.on_epoch(epoch, logs)
 
             self._tune(tuning, everything, features, on_epoch, begun)
             layers = tuning.head_layers
@@ -258,16 +258,24 @@ class Trial:
         data, folder = self.data, self._progress
         begun = Milestone.load(folder, len(settings)) if folder else None
         logits: Logits = [list(done) for done in begun.logits] if begun else [[] for _ in settings]
+        history = list(begun.history) if begun else []
+        for epoch in range(self._reports.reported, len(history)):
+            self._reports.on_epoch(epoch, history[epoch])
         for number, (train, validation) in enumerate(folds):
             if number < len(logits[0]):
                 continue
-            reports = self._reports if number == 0 else None
-            watch = Validation(tuning, data.y, validation, reports)
+            watch = Validation(tuning, data.y, validation)
+            first = number == 0
 
-            def on_epoch(epoch: int, logs: Mapping[str, float], watch: Any = watch) -> None:
-                watch.on_epoch(epoch, logs)
+            def on_epoch(
+                epoch: int, logs: Mapping[str, float], watch: Any = watch, reports: bool = first
+            ) -> None:
+                if reports:
+                    history.append(watch.logged(logs))
                 if folder:
-                    tuning.milestone(logits, epoch + 1).save(folder)
+                    tuning.milestone(logits, epoch + 1, history).save(folder)
+                if reports:
+                    self._reports.on_epoch(epoch, history[-1])
 
             # The further folds are trained for as long as the first, or less long. An estimator
             # is fitted after that, on features of all images.

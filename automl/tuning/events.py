@@ -172,6 +172,11 @@ class RunState:
         finished = [row for row in self.trials.values() if "status" in row]
         return sorted(finished, key=self._rank)
 
+    def epochs(self, trial: str) -> int:
+        """Returns how many epochs of a trial were reported."""
+        history = self.trials[trial].get("history") or {}
+        return len(history.get("loss", []))
+
     def _rank(self, row: TrialRecord) -> tuple[float, float, float, float]:
         score = row["score"] if row["status"] == "completed" else None
         if score is None:

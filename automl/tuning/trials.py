@@ -120,6 +120,7 @@ class Trials:
                 "seconds": seconds,
                 "checkpoint": str(driver.checkpoint(name)),
                 "progress": str(progress),
+                "reported": self._journal.state.epochs(name),
                 "doubting": self._asks_for_doubts(values),
             }
             answer = worker.call(

@@ -104,6 +104,7 @@ class Worker:
         reports = Reports(
             lambda done, total: self._send("images", done=done, total=total),
             lambda epoch, logs: self._send("epoch", epoch=epoch, logs=dict(logs)),
+            command.get("reported", 0),
         )
         data, progress = load_training_data(command["data"]), command.get("progress")
         return Trial(command["params"], data, limits, reports, Path(progress) if progress else None)

@@ -189,10 +189,12 @@ def test_cancelled_while_it_trains(configurations, make_data):
     "do", [Trial.judge, lambda trial: trial.refit(1.0)], ids=["judge", "refit"]
 )
 def test_one_that_was_cut_off_goes_on_where_it_was(do, tuned, make_data, tmp_path):
-    def run(progress, cut_off_after=None):
+    def run(progress, cut_off_after=None, reported=0):
         epochs = []
         limits = Limits(cancelled=lambda: len(epochs) == cut_off_after)
-        reports = Reports(on_epoch=lambda number, logs: epochs.append((number, logs["loss"])))
+        reports = Reports(
+            on_epoch=lambda number, logs: epochs.append((number, logs["loss"])), reported=reported
+        )
         trial = Trial(tuned, make_data(folds=1), limits, reports, progress)
         with contextlib.suppress(TrialCancelledError):
             do(trial)
@@ -200,15 +202,33 @@ def test_one_that_was_cut_off_goes_on_where_it_was(do, tuned, make_data, tmp_pat
 
     expected, features = run(tmp_path / "undisturbed")
     begun, _ = run(tmp_path / "progress", cut_off_after=2)
-    rest, same = run(tmp_path / "progress")
+    rest, same = run(tmp_path / "progress", reported=2)
     assert [number for number, _ in begun] == [0, 1]
     assert [number for number, _ in rest] == [2, 3]
     for (_, loss), (_, undisturbed) in zip(begun + rest, expected, strict=True):
         assert loss == pytest.approx(undisturbed, rel=1e-4)
     np.testing.assert_allclose(same, features, atol=1e-3)
-    again, unchanged = run(tmp_path / "progress")
+    again, unchanged = run(tmp_path / "progress", reported=4)
     assert again == []
     np.testing.assert_allclose(unchanged, same, atol=1e-5)
+
+
+def test_epochs_that_nobody_heard_of_are_reported_again(tuned, make_data, tmp_path):
+    """As when the driver is killed between an epoch's end and its entry in the log."""
+
+    def run(cut_off_after=None, reported=0):
+        epochs = []
+        limits = Limits(cancelled=lambda: len(epochs) == cut_off_after)
+        reports = Reports(on_epoch=lambda *epoch: epochs.append(epoch), reported=reported)
+        with contextlib.suppress(TrialCancelledError):
+            Trial(tuned, make_data(), limits, reports, tmp_path / "progress").judge()
+        return epochs
+
+    begun = run(cut_off_after=3)
+    rest = run(reported=1)
+    assert rest[:2] == begun[1:]
+    assert [number for number, _ in rest] == [1, 2, 3]
+    assert run(reported=3) == rest[2:]
 
 
 def test_unknown_optimizer(configurations, make_data):
