@@ -37,6 +37,8 @@ def configuration(values: Mapping[str, Any]) -> str:
         shown = f"{rate:.2g}" if isinstance(rate, float) else rate
         parts.append(f"{values['optimizer']} {shown} {values['schedule']}")
         parts.append(f"{values['epochs']} epochs")
+    if int(values.get("scales", 1)) > 1:
+        parts.append(f"{values['scales']} sizes")
     if int(values.get("views", 1)) > 1:
         parts.append(f"{values['views']} views")
     if values.get("mirror") == "yes":

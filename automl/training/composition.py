@@ -1,13 +1,14 @@
 """One network made of several: their features side by side, mirrored pictures averaged in.
 
 A configuration names its own network (`backbone`, `depth`). `fusion` may add another one, which
-sees the same pictures, and `mirror` averages features with those of the mirrored picture.
+sees the same pictures; with `scales`, each sees them at a smaller size, too; and `mirror` averages
+features with those of the mirrored picture.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import UsageError
@@ -16,8 +17,16 @@ from automl.plugins import plugin_manager
 if TYPE_CHECKING:
     import keras
 
+    from automl.components import Backbone
+
 ALONE = "none"
 """The value of `fusion` that adds no network."""
+
+SMALLER = 5 / 7
+"""How much smaller the second size is: 160 for 224 pixels."""
+
+STRIDE = 32
+"""Sides are multiples of what most networks divide them by, so that none of it is cut off."""
 
 
 @dataclass(frozen=True)
@@ -29,25 +38,34 @@ class Network:
         depth: One of its depths.
         weights: What it begins with, `None` for random values; where a depth comes in several
             architectures, this says which.
+        smaller: Whether it sees the pictures at about `SMALLER` of their side.
     """
 
     backbone: str
     depth: int | str
     weights: str | None
+    smaller: bool = False
 
     def cost(self, resolution: int) -> float:
         """Returns about how many billion multiply-adds one image takes."""
-        return plugin_manager().backbones[self.backbone].cost(self.depth, resolution)
+        return self._component.cost(self.depth, self._side(resolution))
 
     def build(self, resolution: int) -> keras.Model:
         """Builds it with its weights; see `Backbone.build`."""
-        backbone = plugin_manager().backbones[self.backbone]
-        return backbone.build(self.depth, resolution, self.weights)
+        built = self._component.build(self.depth, self._side(resolution), self.weights)
+        return _seeing(built, resolution)
 
     def rebuild(self, resolution: int) -> keras.Model:
         """Builds it for weights that are loaded afterwards; see `Backbone.rebuild`."""
-        backbone = plugin_manager().backbones[self.backbone]
-        return backbone.rebuild(self.depth, resolution, self.weights)
+        built = self._component.rebuild(self.depth, self._side(resolution), self.weights)
+        return _seeing(built, resolution)
+
+    @property
+    def _component(self) -> Backbone:
+        return plugin_manager().backbones[self.backbone]
+
+    def _side(self, resolution: int) -> int:
+        return max(1, round(SMALLER * resolution / STRIDE)) * STRIDE if self.smaller else resolution
 
 
 @dataclass(frozen=True)
@@ -76,7 +94,11 @@ class Composition:
             params["backbone"], params["depth"], None if weights == "random" else str(weights)
         )
         other = params.get("fusion", ALONE)
-        networks = (own,) if other == ALONE else (own, network_named(other))
+        networks: tuple[Network, ...] = (own,)
+        if other != ALONE:
+            networks += (network_named(other),)
+        if int(params.get("scales", 1)) > 1:
+            networks += tuple(replace(network, smaller=True) for network in networks)
         return cls(networks, int(params["resolution"]), params.get("mirror") == "yes")
 
     @classmethod
@@ -97,8 +119,8 @@ class Composition:
 
     def includes(self, other: Composition) -> bool:
         """Says whether it does all that `other` does, at its resolution or a larger one."""
-        mine = {(network.backbone, network.depth) for network in self.networks}
-        theirs = {(network.backbone, network.depth) for network in other.networks}
+        mine = {(each.backbone, each.depth, each.smaller) for each in self.networks}
+        theirs = {(each.backbone, each.depth, each.smaller) for each in other.networks}
         return (
             theirs <= mine
             and other.resolution <= self.resolution
@@ -117,6 +139,7 @@ def network_of(values: Mapping[str, Any]) -> dict[str, Any]:
         "depth": values["depth"],
         "resolution": values["resolution"],
         "fusion": values.get("fusion", ALONE),
+        "scales": values.get("scales", 1),
         "mirror": values.get("mirror", "no"),
     }
 
@@ -142,6 +165,18 @@ def network_named(text: str) -> Network:
             f"'efficientnet-lite 2', or {ALONE}, found {text!r}; see `automl plugins list`."
         )
     return found
+
+
+def _seeing(network: keras.Model, side: int) -> keras.Model:
+    """Returns `network` for pictures of another side, which it sees resized."""
+    import keras
+
+    own = network.input_shape[1]
+    if own == side:
+        return network
+    images = keras.Input((side, side, 3), dtype="float32")
+    resized = keras.ops.image.resize(images, (own, own), interpolation="bilinear")
+    return keras.Model(images, network(resized, training=False), name=f"{network.name}_smaller")
 
 
 def compose(networks: Sequence[keras.Model], mirrored: bool) -> keras.Model:

@@ -60,9 +60,11 @@ def features_key(
     depth: int | str,
     weights: str,
     precision: Precision = "float32",
+    smaller: bool = False,
 ) -> str:
-    """Returns what identifies features: pixels, rows, network, its weights, precision."""
-    digest = hashlib.sha256(f"{pixels_key} {backbone.name} {depth} {precision}\n".encode())
+    """Returns what identifies features: pixels and their size, rows, network, its precision."""
+    network = f"{backbone.name} {depth} {precision}{' smaller' if smaller else ''}"
+    digest = hashlib.sha256(f"{pixels_key} {network}\n".encode())
     digest.update(rows.tobytes())
     digest.update(_weights_id(backbone, depth, weights).encode())
     return digest.hexdigest()[:32]

@@ -70,7 +70,13 @@ class FrozenNetworks:
         backbone = plugin_manager().backbones[network.backbone]
         weights = network.weights or "random"
         key = features_key(
-            data.pixels_key, data.rows, backbone, network.depth, weights, self._precision
+            data.pixels_key,
+            data.rows,
+            backbone,
+            network.depth,
+            weights,
+            self._precision,
+            network.smaller,
         )
         return data.cache.features / f"{key}.npy"
 

@@ -30,12 +30,15 @@ UNFREEZE = (0.0, 0.25, 0.5, 1.0)
 MEANS_TUNING = frozenset({"lr", "schedule", "epochs", "optimizer", "augmentation"})
 """Dimensions that say how to fine-tune: whoever pins one does not want a frozen network."""
 
-PLAIN = {"fusion": ALONE, "views": "1", "mirror": "no"}
+PLAIN = {"fusion": ALONE, "scales": "1", "views": "1", "mirror": "no"}
 """Dimensions of frozen networks with the values that add nothing: whoever pins another one wants
 a frozen network."""
 
 VIEWS = (1, 5)
 """How many versions of each training image a head is fitted on, the image itself included."""
+
+SCALES = (1, 2)
+"""At how many sizes a frozen network sees a picture."""
 
 # Epochs to choose from, and (least, most, default) peak rates by optimizer.
 _Training = tuple[Sequence[int], Mapping[str, tuple[float, float, float]]]
@@ -249,6 +252,7 @@ def _declare_company(
             own = f"{candidate.backbone.name} {depth}"
             pinned = [hp.pins["fusion"]] if "fusion" in hp.pins else []
             hp.Choice("fusion", [ALONE, *(each for each in pinned or partners if each != own)])
+    hp.Choice("scales", list(SCALES))
     if varies:
         hp.Choice("views", list(VIEWS))
     hp.Choice("mirror", ["no", "yes"])

@@ -15,13 +15,15 @@ RELIEF = {
     "head": 0.03,
     "resolution": 0.05,
     "fusion": 0.2,
+    "scales": 0.09,
     "views": 0.07,
     "mirror": 0.04,
 }
 """The share of the best error so far that a kind of trial is expected to take away, until this
 run has shown its own. Kinds: another frozen network, fine-tuning of one, a network trained from
 scratch, another head, another resolution; of the error on a sample, more of the images; and of
-the error of the frozen network that it joins, another network, views, the mirrored picture."""
+the error of the frozen network that it joins, another network, a second size, views, the mirrored
+picture."""
 
 RECIPES: Sequence[tuple[float, Values]] = (
     (0.6, {"unfreeze": 0.25, "augmentation": "none", "lr": 1e-3, "epochs": 2}),
@@ -54,5 +56,5 @@ LEAST_SEEN = 20_000
 LEAST_SEEN_TUNED = 3_000
 """The same for fine-tuning: a dozen steps spoil a head that was fitted on frozen features."""
 
-EXTRAS: Mapping[str, Any] = {"fusion": "none", "views": 1, "mirror": "no"}
+EXTRAS: Mapping[str, Any] = {"fusion": "none", "scales": 1, "views": 1, "mirror": "no"}
 """What a frozen network may be joined by, each with the value that adds nothing."""

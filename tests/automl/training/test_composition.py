@@ -56,17 +56,27 @@ def test_it_costs_what_its_parts_do():
     assert mirrored.cost == pytest.approx(2 * alone.cost)
 
 
+def test_a_second_size_is_a_smaller_one():
+    alone, larger = (Composition.of({**LITE, "resolution": side}) for side in (160, 224))
+    both = Composition.of({**LITE, "resolution": 224, "scales": 2})
+    assert both.cost == pytest.approx(larger.cost + alone.cost)
+    joined = {**LITE, "fusion": "efficientnet-lite 2", "scales": 2}
+    assert [each.smaller for each in Composition.of(joined).networks] == [False, False, True, True]
+
+
 def test_what_includes_what():
     alone = Composition.of(LITE)
     both = Composition.of({**LITE, "fusion": "efficientnet-lite 2"})
     other = Composition.of({**LITE, "depth": 1})
     mirrored = Composition.of({**LITE, "mirror": "yes"})
     larger = Composition.of({**LITE, "resolution": 64})
-    for made in (alone, both, mirrored, larger):
+    sizes = Composition.of({**LITE, "scales": 2})
+    for made in (alone, both, mirrored, larger, sizes):
         assert made.includes(alone)
     for made in (alone, other, mirrored, larger):
         assert not made.includes(both)
     assert not other.includes(alone)
+    assert not alone.includes(sizes)
     assert not alone.includes(larger)
     assert not both.includes(mirrored)
 
@@ -81,10 +91,11 @@ def test_networks_of_one_name_can_be_joined():
     np.testing.assert_allclose(compose([first, second], False)(images), expected, atol=1e-4)
 
 
+@pytest.mark.parametrize("scales", [1, 2])
 @pytest.mark.parametrize("mirror", ["no", "yes"])
-def test_what_is_kept_is_what_the_model_computes(make_data, mirror):
-    data = make_data()
-    made = networks(data, mirror=mirror)
+def test_what_is_kept_is_what_the_model_computes(make_data, mirror, scales):
+    data = make_data(side=64, images=20)
+    made = networks(data, resolution=64, mirror=mirror, scales=scales)
     features = made.features()
     model = made.model.predict(data.pixels[data.rows].astype(np.float32), verbose=0)
     np.testing.assert_allclose(features.values, model, atol=1e-4)
@@ -115,18 +126,19 @@ def test_views_are_the_same_for_every_network(make_data):
 
 @pytest.mark.slow
 def test_two_networks_from_judging_to_the_disk(make_data, tmp_path):
-    data = make_data(side=32, images=60)
-    joined = {**LITE, "fusion": "efficientnet-lite 2", "views": 3, "mirror": "yes"}
-    alone = [
-        networks(data, **{**LITE, "depth": depth, "mirror": "yes"}).features(3) for depth in (0, 2)
-    ]
+    data = make_data(side=64, images=60)
+    own = {**LITE, "resolution": 64, "mirror": "yes"}
+    joined = {**own, "fusion": "efficientnet-lite 2", "scales": 2, "views": 3}
+    alone = [networks(data, **{**own, "depth": depth}).features(3) for depth in (0, 2)]
     trial = Trial(joined, data)
     result = trial.judge()
     assert result.score > 0.5
     assert set(joined) <= set(result.params)
     both = networks(data, **joined).features(3)
-    np.testing.assert_allclose(both.values, np.concatenate([f.values for f in alone], axis=1))
-    np.testing.assert_allclose(both.varied, np.concatenate([f.varied for f in alone], axis=1))
+    for found, each in ((both.values, "values"), (both.varied, "varied")):
+        large = np.concatenate([getattr(features, each) for features in alone], axis=1)
+        assert found.shape == (len(large), 2 * large.shape[1])  # and those of the smaller size
+        np.testing.assert_allclose(found[:, : large.shape[1]], large)
     model = trial.network.predict(data.pixels[data.rows].astype(np.float32), verbose=0)
     np.testing.assert_allclose(both.values, model, atol=1e-4)
 

@@ -135,6 +135,7 @@ def test_the_key_tells_apart_what_gives_other_features(tmp_path):
         features_key("p", rows, small, 1, "random"),
         features_key("p", rows, pixels, 1, str(tmp_path / "a.h5")),
         features_key("p", rows, pixels, 1, str(tmp_path / "b.h5")),
+        features_key("p", rows, pixels, 1, "random", smaller=True),
     ]
     assert len(set(keys)) == len(keys)
     assert features_key("p", np.arange(5), pixels, 1, "random") == keys[0]

@@ -34,6 +34,7 @@ def result(features=0.0, fold=1.0, folds=5):
         (FROZEN, {**FROZEN, "fusion": "efficientnet-lite 2"}),
         (FROZEN, {**FROZEN, "views": 5}),
         (FROZEN, {**FROZEN, "mirror": "yes"}),
+        (FROZEN, {**FROZEN, "scales": 2}),
         ({**FROZEN, "views": 5}, {**FROZEN, "views": 5, "mirror": "yes"}),
         (TUNED, {**TUNED, "epochs": 20}),
         (TUNED, {**TUNED, "unfreeze": 1.0}),

@@ -46,7 +46,7 @@ def check(values):
     assert values["head"] in MANAGER.heads
     assert ("weights" in values) == backbone.pretrained
     tuned = values["unfreeze"] > 0
-    joined = {"fusion", "views", "mirror"}
+    joined = {"fusion", "scales", "views", "mirror"}
     assert joined & set(values) == (joined if backbone.pretrained and not tuned else set())
     assert values.get("fusion") != f"{values['backbone']} {values['depth']}"
     assert not (tuned and not backbone.trainable)
@@ -89,6 +89,7 @@ def test_random_draws_are_whole_configurations():
         ({"unfreeze": "0.75", "backbone": "efficientnet-lite"}, 0.75),
         ({"fusion": "efficientnet-lite 2"}, "efficientnet-lite 2"),
         ({"fusion": "none"}, "none"),
+        ({"scales": "2"}, 2),
         ({"views": "3"}, 3),
         ({"mirror": "yes"}, "yes"),
     ],
@@ -161,7 +162,8 @@ def test_networks_without_weights_prefer_the_datas_own_resolution():
 
 
 def test_whoever_pins_what_is_joined_wants_frozen_networks():
-    for pins in ({"fusion": "efficientnet-lite 2"}, {"views": "5"}, {"mirror": "yes"}):
+    asked = {"fusion": "efficientnet-lite 2", "scales": "2", "views": "5", "mirror": "yes"}
+    for pins in ({name: value} for name, value in asked.items()):
         seen = list(draws(space(pins), 20))
         assert {values["backbone"] for values in seen} == {"efficientnet-lite"}
         assert {values["unfreeze"] for values in seen} == {0.0}

@@ -256,7 +256,7 @@ def test_it_goes_on_after_failures():
 
 
 LITE = {"backbone": "efficientnet-lite", "depth": 0, "resolution": 224}
-EXTRAS = {"fusion": "none", "views": 1, "mirror": "no"}
+EXTRAS = {"fusion": "none", "scales": 1, "views": 1, "mirror": "no"}
 
 
 def extras(values):
@@ -307,7 +307,7 @@ def test_what_is_joined_leaves_the_time_to_fine_tune():
     made = made_within(102.5 * frozen)  # two heads, and a fine-tuning
     assert [values["unfreeze"] > 0 for values in made] == [False, False, True]
     assert not any(extras(values) for values in made if values["unfreeze"] == 0)
-    assert extras(made_within(98 * frozen)[2])  # there is nothing to save it for
+    assert extras(made_within(98 * frozen)[1])  # there is nothing to save it for
 
 
 def test_few_images_are_fine_tuned_for_more_epochs():
@@ -323,7 +323,9 @@ def test_few_images_are_fine_tuned_for_more_epochs():
 
 
 @pytest.mark.parametrize(
-    "pins", [{"fusion": "efficientnet-lite 1"}, {"views": "3"}, {"mirror": "yes"}], ids=str
+    "pins",
+    [{"fusion": "efficientnet-lite 1"}, {"scales": "2"}, {"views": "3"}, {"mirror": "yes"}],
+    ids=str,
 )
 @pytest.mark.parametrize("strategy", ["staged", "random", "bayesian", "grid"])
 def test_a_pin_of_what_is_joined_holds_in_every_trial(pins, strategy):
@@ -339,7 +341,7 @@ def test_a_grid_begins_with_the_networks_alone():
     pins = {"head": "logistic", "unfreeze": "0", "resolution": "224"}
     made = search({"backbone": "efficientnet-lite", **pins}, strategy="grid", limit=1000)
     assert extras(made[0]) == {}
-    assert len(made) == 3 * 3 * 2 * 2
+    assert len(made) == 3 * 3 * 2 * 2 * 2
 
 
 PINNED = {
