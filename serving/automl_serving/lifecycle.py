@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import json
 import os
@@ -18,11 +19,15 @@ from automl.errors import AutomlError, DeploymentError
 if TYPE_CHECKING:
     import uvicorn
 
+_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
+"""Of glibc's malloc.h."""
+
 NOT_HTTP = "expected an HTTP request, found something else; let a client library write it."
 
 
 def run(program: Callable[[], Any]) -> None:
     """Runs a server to its end and exits: 0 after a signal, else with one sentence and a code."""
+    keep_freed_memory()
     try:
         program()
     except AutomlError as error:
@@ -30,6 +35,18 @@ def run(program: Callable[[], Any]) -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(0)
+
+
+def keep_freed_memory() -> None:
+    """Has glibc keep some freed memory for the next request instead of handing it back.
+
+    A picture's memory would go and come with every request, page by page; that takes up to 2 ms
+    of each on a virtual machine. Other C libraries have no such call.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
+    if mallopt is not None:
+        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
+        mallopt(_M_TRIM_THRESHOLD, 64 << 20)
 
 
 def announce(**fields: Any) -> None:

@@ -17,9 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import psutil
 import pytest
 
+from automl.images import encode_png
 from automl.manifest import Manifest
 from automl.model import Model
 
@@ -63,6 +65,23 @@ def test_it_is_small(gateway: Any, client: httpx.Client) -> None:
     if sys.platform == "linux":
         mapped = " ".join(part.path for part in process.memory_maps())
         assert not re.search(r"tensorflow|keras|sklearn|openvino", mapped)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="page faults are counted in /proc")
+def test_a_pictures_memory_is_kept_for_the_next_one(gateway: Any, client: httpx.Client) -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), dtype=np.uint8)
+    files = {"image": ("a.png", encode_png(noise))}
+
+    def faults() -> int:
+        fields = Path(f"/proc/{gateway.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return int(fields[7])
+
+    for count in (10, 30):
+        before = faults()
+        for _ in range(count):
+            assert client.post("/v1/score", files=files).status_code == 200
+    # A picture of this size has 300 pages.
+    assert faults() - before < 30 * 100
 
 
 def test_it_is_ready_when_the_model_is(client: httpx.Client) -> None:
