@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,9 @@ logger = logging.getLogger(__name__)
 
 SIGNATURE = "serving_default"
 DEVICE = "CPU"
+
+_MOMENT = 0.1
+"""For how many seconds after two calls at a time others are expected."""
 
 HINTS = {"float32": "f32", "bfloat16": "bf16"}
 """OpenVINO's names. It is always told: left alone, it takes bfloat16 where the CPU has it."""
@@ -113,7 +117,27 @@ def _convert(path: Path, definitions: Mapping[str, Any], precision: Precision) -
     for found, wanted in zip(ports, (definition.inputs, definition.outputs), strict=True):
         if not set(wanted) <= found:
             raise ValueError(f"it reads {sorted(found)} where {SIGNATURE} has {sorted(wanted)}")
-    return _Requests([_compile(model, precision, hint) for hint in ("LATENCY", "THROUGHPUT")])
+    alone, many = (_compile(model, precision, hint) for hint in ("LATENCY", "THROUGHPUT"))
+    # The last, since it changes the model: a copy would hold the interpreter's lock for too long.
+    pairs = _compile(model, precision, "THROUGHPUT") if _limit_to_two_rows(model) else many
+    return _Requests(alone, many, pairs)
+
+
+def _limit_to_two_rows(model: Any) -> bool:
+    """Makes it a model for two rows alone, of which some 10 % more are computed a second.
+
+    Returns whether that was possible; it is not for a model that has no rows.
+    """
+    if not all(port.partial_shape.rank.is_static for port in model.inputs):
+        return False
+    shapes = {port.any_name: list(port.partial_shape) for port in model.inputs}
+    if not all(shape and shape[0].is_dynamic for shape in shapes.values()):
+        return False
+    try:
+        model.reshape({name: [2, *shape[1:]] for name, shape in shapes.items()})
+    except RuntimeError:  # something in it has another size
+        return False
+    return True
 
 
 def _reason(error: BaseException) -> str:
@@ -126,7 +150,14 @@ def _reason(error: BaseException) -> str:
 
 
 def _compile(model: Any, precision: Precision, hint: str) -> Any:
-    properties = {"INFERENCE_PRECISION_HINT": HINTS[precision], "PERFORMANCE_HINT": hint}
+    properties: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": HINTS[precision],
+        "PERFORMANCE_HINT": hint,
+    }
+    if hint == "THROUGHPUT":
+        # One thread a core; bound to it, each would wait for whatever else runs there while
+        # another core is idle.
+        properties["ENABLE_CPU_PINNING"] = False
     return import_openvino().Core().compile_model(model, DEVICE, properties)
 
 
@@ -157,30 +188,37 @@ def _output(request: Any) -> NDArray[np.float32]:
 
 
 class _Requests:
-    """Lends out requests of a model that is compiled for two ways of being asked.
+    """Lends out requests of a model that is compiled for several ways of being asked.
 
     A call that is alone gets all cores; calls at a time get one each, which wastes none of them on
     waiting for one another.
     """
 
-    def __init__(self, compiled: Sequence[Any]) -> None:
-        """Takes the model compiled for one call, and for several at a time."""
-        self._compiled = compiled
+    def __init__(self, alone: Any, many: Any, pairs: Any) -> None:
+        """Takes the model compiled for a call alone, for many, and for many of two rows each."""
+        self._alone, self._many, self._pairs = alone, many, pairs
         # A call has one to itself: threads share nothing.
-        self._idle: Sequence[deque[Any]] = [deque() for _ in compiled]
+        self._idle: dict[Any, deque[Any]] = {way: deque() for way in (alone, many, pairs)}
         self._lent, self._lock = 0, threading.Lock()
+        self._together = -math.inf
 
     @contextlib.contextmanager
-    def one(self) -> Iterator[Any]:
-        """Lends one out."""
+    def one(self, inputs: Iterable[NDArray[np.generic]]) -> Iterator[Any]:
+        """Lends one out for such inputs."""
+        of_two = all(array.shape[:1] == (2,) for array in inputs)
+        now = time.monotonic()
         with self._lock:
-            way = min(self._lent, 1)
+            if self._lent:
+                self._together = now
+            # Under load, too, there is a moment between two calls.
+            shared = now - self._together < _MOMENT
+            way = self._alone if not shared else self._pairs if of_two else self._many
             self._lent += 1
         try:
             try:
                 request = self._idle[way].pop()
             except IndexError:
-                request = self._compiled[way].create_infer_request()
+                request = way.create_infer_request()
             yield request
             self._idle[way].append(request)
         finally:
@@ -211,7 +249,7 @@ class _OpenVINOModel(LoadedModel):
     ) -> dict[str, NDArray[np.generic]]:
         if signature != SIGNATURE:
             return self.load_others().predict(signature, inputs)
-        with self._requests.one() as request:
+        with self._requests.one(inputs.values()) as request:
             return {
                 name: values.copy()
                 for port, values in request.infer(dict(inputs)).items()

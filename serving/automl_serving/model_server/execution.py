@@ -31,6 +31,7 @@ class Predict(Protocol):
         decode: Callable[[], Arrays],
         encode: Callable[[Arrays], T],
         outputs: Collection[str] = (),
+        small: bool = False,
     ) -> T:
         """Runs a signature.
 
@@ -40,6 +41,7 @@ class Predict(Protocol):
             decode: Makes the inputs of the request; slow for large ones.
             encode: Makes the answer of the outputs, which come in the order of their names.
             outputs: The outputs wanted; empty means all.
+            small: Whether `decode` and `encode` take less time than a trip to a thread.
 
         Raises:
             ServingError: If the inputs are not the signature's, or there is no room for them.
@@ -66,6 +68,7 @@ def each_alone(run: RunInThread) -> Predict:
         decode: Callable[[], Arrays],
         encode: Callable[[Arrays], T],
         outputs: Collection[str] = (),
+        small: bool = False,
     ) -> T:
         def work() -> T:
             inputs = decode()

@@ -63,8 +63,8 @@ class Loader:
 def lower_priority() -> None:
     """Makes the calling thread, and those that it starts, yield to requests.
 
-    Only Linux has priorities for threads. An engine's own threads must exist by then: they are
-    shared by all versions, and would stay slow. So the first model is loaded without this.
+    Only Linux has priorities for threads. An engine's threads that are started from here stay
+    niced, so the first model is loaded without this; OpenVINO's of later versions do stay so.
     """
     if sys.platform == "linux":
         with contextlib.suppress(OSError):

@@ -116,14 +116,17 @@ def test_it_agrees_with_tensorflow_on_real_networks(tmp_path: Path) -> None:
         assert np.abs(answers[0][name] - answers[1][name]).max() <= 1e-3
 
 
-def test_threads_do_not_mix_their_answers(loaded: Any) -> None:
-    def logit(value: int) -> float:
-        images = np.full((1, 16, 24, 3), value, np.uint8)
-        return float(loaded.predict("serving_default", {"images": images})["logits"][0, 0])
+@pytest.mark.parametrize("rows", [1, 2, 3])
+def test_threads_do_not_mix_their_answers(loaded: Any, rows: int) -> None:
+    def logits(value: int) -> list[float]:
+        images = np.full((rows, 16, 24, 3), value, np.uint8)
+        found = loaded.predict("serving_default", {"images": images})["logits"][:, 0]
+        return [float(logit) for logit in found]
 
     values = list(range(0, 256, 4))
     with ThreadPoolExecutor(8) as pool:
-        assert list(pool.map(logit, values)) == pytest.approx([value / 32 for value in values])
+        for value, found in zip(values, pool.map(logits, values), strict=True):
+            assert found == pytest.approx([value / 32] * rows)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"damaged"])

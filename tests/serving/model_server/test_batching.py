@@ -76,12 +76,13 @@ class Bench:
             lambda rows, waited: self.observed.append((rows, waited)),
         )
 
-    async def ask(self, rows: Any) -> list[list[int]]:
+    async def ask(self, rows: Any, small: bool = False) -> list[list[int]]:
         return await self.batcher(
             self.servable,
             "",
             lambda: {"x": np.asarray(rows, np.int64)},
             lambda outputs: outputs["y"].tolist(),
+            small=small,
         )
 
     async def block(self) -> asyncio.Task[Any]:
@@ -98,6 +99,7 @@ REQUESTS = st.lists(
         st.lists(st.integers(-1, 1000), max_size=9),  # a negative row is refused
         st.integers(1, 2),  # columns: rows of different widths cannot go together
         st.sampled_from([0, 0, 0.0005, 0.002]),  # when it comes, in seconds
+        st.booleans(),  # whether it counts as small
     ),
     max_size=25,
 )
@@ -121,14 +123,14 @@ def test_every_request_gets_its_own_rows_in_order(
             max_enqueued_batches=1000,
         )
 
-        async def client(rows: list[int], width: int, delay: float) -> None:
+        async def client(rows: list[int], width: int, delay: float, small: bool) -> None:
             await asyncio.sleep(delay)
             sent = np.repeat(np.array(rows, np.int64)[:, None], width, axis=1)
             if -1 in rows:
                 with pytest.raises(DataError):
-                    await bench.ask(sent)
+                    await bench.ask(sent, small)
             else:
-                assert await bench.ask(sent) == (sent**2).tolist()
+                assert await bench.ask(sent, small) == (sent**2).tolist()
 
         await asyncio.gather(*(client(*request) for request in requests))
         assert all(rows <= size for rows in bench.model.batches)
@@ -183,6 +185,22 @@ def test_a_request_larger_than_a_batch_is_split_and_comes_back_whole() -> None:
         rows = [[n] for n in range(11)]
         assert await bench.ask(rows) == [[n * n] for n in range(11)]
         assert bench.model.batches == [4, 4, 3]
+
+    asyncio.run(main())
+
+
+def test_batches_are_full_whatever_the_requests_sizes() -> None:
+    async def main() -> None:
+        bench = Bench(max_batch_size=4)
+        first = await bench.block()
+        others = [
+            asyncio.create_task(bench.ask([[n]] * rows)) for n, rows in enumerate((1, 5, 3, 2))
+        ]
+        await asyncio.sleep(0.05)
+        bench.model.may_run.set()
+        answers = [[[n * n]] * rows for n, rows in enumerate((1, 5, 3, 2))]
+        assert await asyncio.gather(first, *others) == [[[0]], *answers]
+        assert bench.model.batches == [1, 4, 4, 3]
 
     asyncio.run(main())
 

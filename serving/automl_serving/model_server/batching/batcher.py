@@ -64,6 +64,11 @@ class _Queue:
         return taken
 
 
+async def _run_here(function: Callable[[], Any]) -> Any:
+    """Is a `RunInThread` for what is not worth one."""
+    return function()
+
+
 class Batcher:
     """Answers predict requests in batches; a `Predict`."""
 
@@ -98,32 +103,35 @@ class Batcher:
         decode: Callable[[], Arrays],
         encode: Callable[[Arrays], T],
         outputs: Collection[str] = (),
+        small: bool = False,
     ) -> T:
         """Answers a request; see `Predict`."""
+        run = _run_here if small else self._run
 
         def prepare() -> Arrays:
             inputs = decode()
             servable.check(name, inputs, outputs)
             return inputs
 
-        inputs = await self._run(prepare)
+        inputs = await run(prepare)
         rows = servable.rows(name, inputs)
         if rows is None:
             found = await self._run(functools.partial(servable.run, name, inputs))
         else:
             found = await self._in_batches(servable, name, inputs, rows)
-        answer: T = await self._run(lambda: encode(chosen(found, outputs)))
+        answer: T = await run(lambda: encode(chosen(found, outputs)))
         return answer
 
     async def _in_batches(self, servable: Servable, name: str, inputs: Arrays, rows: int) -> Arrays:
         loop = asyncio.get_running_loop()
         queue = self._queue(servable, name, inputs)
         since = loop.time()
+        most = self._parameters.max_batch_size
         pieces = [
             _Piece(part, len(next(iter(part.values()))), since, loop.create_future())
-            for part in split(inputs, rows, self._parameters.max_batch_size)
+            for part in split(inputs, rows, most, first=most - queue.rows % most)
         ]
-        limit = self._parameters.max_batch_size * self._parameters.max_enqueued_batches
+        limit = most * self._parameters.max_enqueued_batches
         if queue.pieces and queue.rows + rows > limit:
             raise QueueFullError(
                 f"expected room for {rows} more rows, found {queue.rows} waiting of at most "
@@ -131,8 +139,7 @@ class Batcher:
             )
         queue.put(pieces)
         self._start()
-        answers = await asyncio.gather(*(piece.answer for piece in pieces))
-        return join(answers)
+        return join(await asyncio.gather(*(piece.answer for piece in pieces)))
 
     def _queue(self, servable: Servable, name: str, inputs: Arrays) -> _Queue:
         shapes = tuple((key, array.shape[1:]) for key, array in sorted(inputs.items()))

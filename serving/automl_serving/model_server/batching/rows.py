@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
@@ -15,11 +16,12 @@ if TYPE_CHECKING:
     Arrays = Mapping[str, NDArray[np.generic]]
 
 
-def split(inputs: Arrays, rows: int, most: int) -> list[Arrays]:
-    """Returns `inputs` in pieces of at most `most` rows; no rows are one piece."""
+def split(inputs: Arrays, rows: int, most: int, first: int) -> list[Arrays]:
+    """Returns `inputs` in pieces of at most `first` rows, then `most`; no rows are one piece."""
+    starts = [0, *range(first, rows, most)]
     return [
-        {name: array[start : start + most] for name, array in inputs.items()}
-        for start in range(0, max(rows, 1), most)
+        {name: array[start:stop] for name, array in inputs.items()}
+        for start, stop in itertools.zip_longest(starts, starts[1:])
     ]
 
 
