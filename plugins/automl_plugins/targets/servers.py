@@ -12,9 +12,19 @@ from pathlib import Path
 
 from automl.components import DeployRequest
 from automl.errors import DeploymentError
+from automl.hardware import cores, gpus
 from automl_plugins.targets.keys import write_keys
 from automl_plugins.targets.ports import HOST, free_port
 from automl_plugins.targets.processes import Detached
+
+_BATCHING = """\
+max_batch_size { value: 2 }
+max_enqueued_batches { value: 1000 }
+"""
+"""A core computes two pictures at a time best: more of them leave its cache.
+
+What is under way is limited by the gateway, for which the queue is long enough.
+"""
 
 _LEAVING_SECONDS = 0.5
 """How long a gateway that ends goes on answering, each time asking the client to connect anew."""
@@ -31,36 +41,44 @@ def planned_servers(request: DeployRequest, port: int, generation: int) -> list[
     grpc = free_port()
     listening = [f"--port={grpc}", f"--rest_api_port={free_port()}", f"--host={HOST}"]
     return [
-        planned_model_server(request, script("automl-model-server"), listening, generation),
-        planned_gateway(request, "gateway", f"{HOST}:{grpc}", port, generation),
+        planned_model_server(
+            request,
+            script("automl-model-server"),
+            [*listening, *_batching(request)],
+            generation,
+        ),
+        planned_gateway(request, "gateway", f"{HOST}:{grpc}", port, generation, beside()),
     ]
 
 
 def planned_model_server(
-    request: DeployRequest, program: str, listening: Sequence[str], generation: int
+    request: DeployRequest, program: str, flags: Sequence[str], generation: int
 ) -> Detached:
     """Returns a model server with TensorFlow Serving's flags, not started yet.
 
     Args:
         request: What is deployed.
         program: Its path.
-        listening: Flags that say where it listens.
+        flags: How it works, and where it listens.
         generation: As for `planned_servers`.
     """
     command = [
         program,
         f"--model_name={request.model}",
         f"--model_base_path={_pinned(request, generation)}",
-        *listening,
+        *flags,
         "--file_system_poll_wait_seconds=0",
     ]
     return planned(request, "model server", command, generation)
 
 
 def planned_gateway(
-    request: DeployRequest, role: str, upstream: str, port: int, generation: int
+    request: DeployRequest, role: str, upstream: str, port: int, generation: int, *more: str
 ) -> Detached:
-    """Returns a gateway in front of the model server at `upstream`, not started yet."""
+    """Returns a gateway in front of the model server at `upstream`, not started yet.
+
+    It has the flags `more` beside its own.
+    """
     command = [
         script("automl-gateway"),
         f"--model={request.model}",
@@ -70,6 +88,7 @@ def planned_gateway(
         f"--port={port}",
         f"--keys-file={write_keys(request)}",
         f"--shutdown-delay={_LEAVING_SECONDS}",
+        *more,
     ]
     return planned(request, role, command, generation)
 
@@ -109,6 +128,23 @@ def script(name: str) -> str:
             f"automl-vision again."
         )
     return found
+
+
+def beside() -> str:
+    """Returns a gateway's flag for a model server that has the cores of this machine.
+
+    Each computes one call; one more waits, so that none is idle.
+    """
+    return f"--upstream-calls={cores() + 1}"
+
+
+def _batching(request: DeployRequest) -> list[str]:
+    """Returns the model server's flags for pictures that wait to be computed together."""
+    if gpus():  # which compute all of a call at a time
+        return []
+    path = request.directory / "batching.config"
+    path.write_text(_BATCHING, encoding="utf-8")
+    return ["--enable_batching", f"--batching_parameters_file={path}"]
 
 
 def _pinned(request: DeployRequest, generation: int) -> Path:

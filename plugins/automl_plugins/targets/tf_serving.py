@@ -15,11 +15,12 @@ from automl.errors import UsageError
 from automl_plugins.targets.local import LocalTarget
 from automl_plugins.targets.options import check_options
 from automl_plugins.targets.processes import Detached
-from automl_plugins.targets.servers import planned_gateway, planned_model_server
+from automl_plugins.targets.servers import beside, planned_gateway, planned_model_server
 
 PROGRAM = "tensorflow_model_server"
 
 _ADDRESS = re.compile(r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):(?P<port>\d{1,5})", re.ASCII)
+_CHOICES = ("server", "binary")
 _LONGEST_SOCKET = 103
 """In bytes; Linux allows four more."""
 
@@ -49,7 +50,7 @@ class TfServingTarget(LocalTarget):
         program = str(request.options["binary"])
         return [
             planned_model_server(request, program, listening, generation),
-            planned_gateway(request, "gateway", f"unix:{path}", port, generation),
+            planned_gateway(request, "gateway", f"unix:{path}", port, generation, beside()),
         ]
 
     def deploy(self, request: DeployRequest) -> DeployedService:
@@ -65,14 +66,23 @@ class TfServingTarget(LocalTarget):
         return DeployedService(service.url, {**service.state, **chosen}, service.seconds)
 
     def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
-        """Starts a gateway for another version, and the program again if it was started here."""
-        chosen = {name: state[name] for name in ("server", "binary") if name in state}
-        return super().update(replace(request, options={**chosen, **request.options}), state)
+        """Starts a gateway for another version, and the program again if it was started here.
+
+        Raises:
+            UsageError: If a program or an address is given that cannot be.
+            DeploymentError: As for `local`.
+        """
+        before = {name: state[name] for name in _CHOICES if name in state}
+        given = request.options.keys() & set(_CHOICES)
+        chosen = _chosen(request.options) if given else before
+        others = {name: value for name, value in state.items() if name not in _CHOICES}
+        service = super().update(replace(request, options={**request.options, **chosen}), others)
+        return DeployedService(service.url, {**service.state, **chosen}, service.seconds)
 
 
 def _chosen(options: Mapping[str, Any]) -> dict[str, str]:
     """Returns either `server` or `binary`."""
-    if {"server", "binary"} <= options.keys():
+    if set(_CHOICES) <= options.keys():
         raise UsageError("expected either server or binary, found both; leave one out.")
     if "server" in options:
         server = str(options["server"])

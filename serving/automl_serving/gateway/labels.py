@@ -76,6 +76,8 @@ class Label:
         number = None
         try:
             told = await self._upstream.prediction.GetModelMetadata(request, timeout=_TIMEOUT)
+            if told is None:  # what gRPC makes of bytes that are no message
+                return
             number = int(told.model_spec.version.value)
         except grpc.aio.AioRpcError as error:
             if error.code() not in _UNSET:

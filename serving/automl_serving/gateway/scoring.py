@@ -14,6 +14,7 @@ from automl import images
 from automl.errors import ImageError
 from automl.manifest import Manifest
 from automl_serving.gateway.fetching import ImageFetcher
+from automl_serving.gateway.joining import Joining
 from automl_serving.gateway.score_request import (
     ImageAddress,
     ImageProblem,
@@ -25,6 +26,8 @@ from automl_serving.gateway.upstream import Upstream
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from automl_serving.gateway.joining import Scores
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ class Scorer:
         self._labels = manifest.labels
         self._size = (manifest.height, manifest.width)
         self._upstream = upstream
+        self._predict = Joining(self._call, settings.upstream_calls)
         self._pool = pool
         self._fetcher = fetcher
         self._max_pixels = settings.max_pixels
@@ -63,14 +67,16 @@ class Scorer:
         good = [pixels for pixels in decoded if not isinstance(pixels, ImageProblem)]
         rows: Any = iter(())
         if good:
-            answers = await self._upstream.predict(np.stack(good), len(self._labels), deadline)
-            rows = zip(*answers, strict=True)
+            rows = zip(*await self._predict(np.stack(good), deadline), strict=True)
         return [
             {"error": {"code": pixels.code, "message": pixels.message}}
             if isinstance(pixels, ImageProblem)
             else self._result(next(rows), item.parameters)
             for item, pixels in zip(items, decoded, strict=True)
         ]
+
+    async def _call(self, images: NDArray[np.uint8], deadline: float) -> Scores:
+        return await self._upstream.predict(images, len(self._labels), deadline)
 
     async def _pixels(
         self, content: bytes | ImageAddress | ImageProblem

@@ -18,6 +18,7 @@ _ABOVE_ZERO = (
     "max_image_bytes",
     "max_pixels",
     "max_requests",
+    "upstream_calls",
     "burst",
     "fetch_timeout",
 )
@@ -66,6 +67,11 @@ class GatewaySettings(Settings):
     max_pixels: int = setting(50_000_000, "The largest image, as width times height in pixels.")
     max_requests: int = setting(
         64, "How many scoring requests are answered at a time; more are told to come back."
+    )
+    upstream_calls: int = setting(
+        8,
+        "How many calls to the model server are under way at a time; images that wait go together "
+        "with the next one. Where it has the cores of this machine, one more than these is best.",
     )
     decode_threads: int = setting(
         0, "How many images are decoded at the same time; 0 is one a processor core."

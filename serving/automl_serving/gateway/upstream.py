@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 MAX_ANSWER = 64 << 20
 """The most bytes of one of the model server's messages."""
 
-_BATCH_BYTES = 16 << 20
 _OPTIONS = [
     ("grpc.enable_http_proxy", 0),
     # A model server that was restarted is found again within a second.
@@ -105,17 +104,6 @@ class Upstream:
             DeadlineError: If it took too long.
             UpstreamError: If the answer is not what a model of this manifest gives.
         """
-        rows = max(1, _BATCH_BYTES // images[0].nbytes)
-        answers = [
-            await self._predict_batch(images[start : start + rows], classes, deadline)
-            for start in range(0, len(images), rows)
-        ]
-        probabilities, logits = zip(*answers, strict=True)
-        return np.concatenate(probabilities), np.concatenate(logits)
-
-    async def _predict_batch(
-        self, images: NDArray[np.uint8], classes: int, deadline: float
-    ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         request = PredictRequest()
         self._name(request.model_spec)
         request.model_spec.signature_name = "serving_default"

@@ -83,6 +83,13 @@ def test_an_update_keeps_the_server(
     assert (updated.url, updated.version) == (deployment.url, 2)
     assert updated.score(colour_images["rot"])[0]["label"] == "rot"
     assert updated.update().status() == "ready"  # the same again
+    elsewhere = updated.update(server=server.replace("127.0.0.1", "localhost"))
+    assert elsewhere.score(colour_images["rot"])[0]["label"] == "rot"
+    again = elsewhere.update()  # finds nothing to change
+    assert again.state["generation"] == elsewhere.state["generation"]
+    with pytest.raises(UsageError, match="found 'nowhere'"):
+        again.update(server="nowhere")
+    assert again.status() == "ready"
 
 
 def test_the_program_is_started_and_watched(

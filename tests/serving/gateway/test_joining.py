@@ -1,0 +1,143 @@
+"""Images that wait go together, and come apart again; in this process, without a model server."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from automl_serving.gateway.errors import UnavailableError
+from automl_serving.gateway.joining import MOST_IMAGES, Joining
+
+
+class Calls:
+    """Answers with each image's own number, once it may; remembers what was asked for."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+        self.deadlines: list[float] = []
+        self.under_way = self.most_under_way = 0
+        self.may_answer = asyncio.Event()
+
+    async def __call__(self, images: Any, deadline: float) -> tuple[Any, Any]:
+        self.sizes.append(len(images))
+        self.deadlines.append(deadline)
+        self.under_way += 1
+        self.most_under_way = max(self.most_under_way, self.under_way)
+        await self.may_answer.wait()
+        self.under_way -= 1
+        numbers = images[:, 0, 0, :1].astype(np.float32)
+        if 255 in numbers:
+            raise UnavailableError("expected another image, found 255; send one.")
+        return numbers, -numbers
+
+
+def pictures(*numbers: int) -> Any:
+    """Returns pictures of one pixel each."""
+    return np.array(numbers, np.uint8).reshape(-1, 1, 1, 1).repeat(3, axis=3)
+
+
+async def requests_for(joining: Joining, *numbers: int) -> list[asyncio.Task[Any]]:
+    """Asks for one picture a request, each by a deadline of its number."""
+    asked = [asyncio.create_task(joining(pictures(one), float(one))) for one in numbers]
+    await asyncio.sleep(0.01)
+    return asked
+
+
+@settings(deadline=None)
+@given(
+    requests=st.lists(st.lists(st.integers(0, 254), min_size=1, max_size=40), max_size=20),
+    most=st.integers(1, 3),
+    pauses=st.data(),
+)
+def test_no_image_is_lost_mixed_up_or_reordered(
+    requests: list[list[int]], most: int, pauses: st.DataObject
+) -> None:
+    async def run() -> None:
+        calls = Calls()
+        joining = Joining(calls, most)
+        asked = []
+        for numbers in requests:
+            asked.append(asyncio.create_task(joining(pictures(*numbers), 1.0)))
+            if pauses.draw(st.booleans()):
+                await asyncio.sleep(0)
+        calls.may_answer.set()
+        for numbers, (probabilities, logits) in zip(
+            requests, await asyncio.gather(*asked), strict=True
+        ):
+            assert probabilities.ravel().tolist() == numbers
+            assert (logits == -probabilities).all()
+        assert sum(calls.sizes) == sum(map(len, requests))
+        assert calls.most_under_way <= most
+        assert max(calls.sizes, default=0) <= MOST_IMAGES
+
+    asyncio.run(run())
+
+
+def test_what_waits_goes_together_with_the_next_call_and_the_latest_deadline() -> None:
+    async def run() -> Calls:
+        calls = Calls()
+        asked = await requests_for(Joining(calls, 1), *range(5))
+        calls.may_answer.set()
+        await asyncio.gather(*asked)
+        return calls
+
+    calls = asyncio.run(run())
+    assert calls.sizes == [1, 4]
+    assert calls.deadlines == [0.0, 4.0]
+
+
+def test_nothing_waits_while_fewer_calls_are_under_way() -> None:
+    async def run() -> list[int]:
+        calls = Calls()
+        asked = await requests_for(Joining(calls, 3), *range(3))
+        sizes = list(calls.sizes)
+        calls.may_answer.set()
+        await asyncio.gather(*asked)
+        return sizes
+
+    assert asyncio.run(run()) == [1, 1, 1]
+
+
+def test_large_images_go_in_several_calls_and_come_back_in_order() -> None:
+    async def run() -> list[int]:
+        calls = Calls()
+        calls.may_answer.set()
+        images = pictures(1, 2, 3, 4, 5).repeat(1600, axis=1).repeat(1600, axis=2)  # 7 MiB each
+        probabilities, _ = await Joining(calls, 1)(images, 1.0)
+        assert probabilities.ravel().tolist() == [1, 2, 3, 4, 5]
+        return calls.sizes
+
+    assert asyncio.run(run()) == [2, 2, 1]
+
+
+def test_whoever_has_gone_is_not_sent() -> None:
+    async def run() -> list[int]:
+        calls = Calls()
+        asked = await requests_for(Joining(calls, 1), *range(4))
+        for one in asked[:3]:
+            one.cancel()
+        await asyncio.sleep(0.01)
+        calls.may_answer.set()
+        probabilities, _ = await asked[3]
+        assert probabilities.ravel().tolist() == [3]
+        return calls.sizes
+
+    assert asyncio.run(run()) == [1, 1]
+
+
+def test_a_call_that_fails_fails_for_its_own_images_alone() -> None:
+    async def run() -> None:
+        calls = Calls()
+        asked = await requests_for(Joining(calls, 1), 255, 1, 2)
+        calls.may_answer.set()
+        with pytest.raises(UnavailableError):
+            await asked[0]
+        for number, one in zip((1, 2), asked[1:], strict=True):
+            assert (await one)[0].ravel().tolist() == [number]
+
+    asyncio.run(run())
