@@ -35,7 +35,7 @@ from automl_serving.gateway.stubs import (
     PredictRequest,
 )
 
-MOST = 1.5
+MOST = 2.0
 CLIENTS = 4
 TIMEOUT = 30.0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import gc
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -54,6 +55,25 @@ class LoadedModel(abc.ABC):
             DataError: If the model refuses what is in the inputs, such as damaged images.
         """
 
+    def warm_up(self, signature: str, inputs: Arrays) -> None:
+        """Does what `predict` does only once, so that no client waits for it.
+
+        Args:
+            signature: As for `predict`.
+            inputs: An example of what will be asked.
+
+        Raises:
+            DataError: As for `predict`.
+        """
+        self.predict(signature, inputs)
+
+    def close(self) -> None:
+        """Frees what it holds, while other models answer; it is not called any more.
+
+        Of itself, this collects what refers to one another only.
+        """
+        gc.collect()
+
 
 class Runtime(abc.ABC):
     """Executes models with one engine."""
@@ -76,6 +96,16 @@ class Runtime(abc.ABC):
         Raises:
             ExportError: If it cannot be loaded.
         """
+
+    def load_beside(self, path: Path, precision: Precision = "float32") -> LoadedModel:
+        """Loads a further SavedModel without getting in the way of those that answer.
+
+        May take longer than `load`, of which it does the same.
+
+        Raises:
+            ExportError: As for `load`.
+        """
+        return self.load(path, precision)
 
     def compile(self, model: keras.Model, precision: Precision) -> Forward | None:
         """Prepares a Keras model for many batches, as a search needs for frozen features.

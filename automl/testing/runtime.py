@@ -65,6 +65,15 @@ def check_runtime(runtime: Runtime, saved_model: Path) -> None:
         f"expected {name} to score an image alike alone, in a batch and from several threads, "
         f"found a difference of {np.abs(alone - whole).max():.2g}.",
     )
+    beside = runtime.load_beside(saved_model)
+    beside.warm_up("serving_default", {"images": images})
+    other = beside.predict("serving_default", {"images": images})["probabilities"]
+    beside.close()
+    expect(
+        np.allclose(other, whole, atol=1e-4) and np.allclose(probabilities(images), whole),
+        f"expected {name} to load a model beside another that score alike, and to close one of "
+        f"them without a change to the other.",
+    )
     expect(
         "float32" in runtime.precisions,
         f"expected {name} to compute in float32, found {sorted(runtime.precisions)} only.",

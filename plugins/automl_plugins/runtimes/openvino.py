@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
-import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.components import Forward, LoadedModel, Precision, Runtime
 from automl.errors import ExportError
+from automl_plugins.runtimes.openvino_apart import PAUSE, convert_apart
+from automl_plugins.runtimes.openvino_compiling import (
+    DEVICE,
+    SIGNATURE,
+    Compiled,
+    compile_model,
+    convert,
+)
+from automl_plugins.runtimes.openvino_requests import Requests
 from automl_plugins.runtimes.quiet_openvino import import_converter, import_openvino
 from automl_plugins.runtimes.signatures import signature_defs
 from automl_plugins.runtimes.tensorflow import TensorFlowRuntime
@@ -24,15 +31,6 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 logger = logging.getLogger(__name__)
-
-SIGNATURE = "serving_default"
-DEVICE = "CPU"
-
-_MOMENT = 0.1
-"""For how many seconds after two calls at a time others are expected."""
-
-HINTS = {"float32": "f32", "bfloat16": "bf16"}
-"""OpenVINO's names. It is always told: left alone, it takes bfloat16 where the CPU has it."""
 
 
 class OpenVINORuntime(Runtime):
@@ -61,6 +59,23 @@ class OpenVINORuntime(Runtime):
         Raises:
             ExportError: If it cannot be loaded.
         """
+        return self._load(path, precision, convert, 0.0)
+
+    def load_beside(self, path: Path, precision: Precision = "float32") -> LoadedModel:
+        """Loads it with OpenVINO's work done in another process, the rest with pauses.
+
+        Raises:
+            ExportError: If it cannot be loaded.
+        """
+        return self._load(path, precision, convert_apart, PAUSE)
+
+    def _load(
+        self,
+        path: Path,
+        precision: Precision,
+        convert: Callable[[Path, Mapping[str, Any], Precision], Compiled],
+        pause: float,
+    ) -> LoadedModel:
         from google.protobuf.message import DecodeError
 
         try:
@@ -71,7 +86,7 @@ class OpenVINORuntime(Runtime):
                 f"({_reason(error)}); export it again."
             ) from error
         try:
-            requests = _convert(path, definitions, precision)
+            requests = Requests(convert(path, definitions, precision), pause)
         except (ValueError, RuntimeError) as error:
             logger.warning("TensorFlow runs %s, since OpenVINO cannot: %s", path, _reason(error))
             return TensorFlowRuntime().load(path)
@@ -96,48 +111,7 @@ class OpenVINORuntime(Runtime):
         )
         # Straight from memory: writing and reading a SavedModel would take 8 s more.
         converted = import_converter(tf.__version__)(function.get_concrete_function())
-        return _Forward(_compile(converted, precision, "THROUGHPUT"))
-
-
-def _convert(path: Path, definitions: Mapping[str, Any], precision: Precision) -> _Requests:
-    """Compiles `serving_default`.
-
-    Raises:
-        ValueError: If what OpenVINO made of the model is not that signature.
-        RuntimeError: If it cannot be converted.
-    """
-    if SIGNATURE not in definitions:
-        raise ValueError(f"it has no signature {SIGNATURE}")
-    # OpenVINO's own reader: its `convert_model` would import TensorFlow, if only to look.
-    model = import_openvino().Core().read_model(path)
-    ports = [
-        set().union(*(port.get_names() for port in side)) for side in (model.inputs, model.outputs)
-    ]
-    definition = definitions[SIGNATURE]
-    for found, wanted in zip(ports, (definition.inputs, definition.outputs), strict=True):
-        if not set(wanted) <= found:
-            raise ValueError(f"it reads {sorted(found)} where {SIGNATURE} has {sorted(wanted)}")
-    alone, many = (_compile(model, precision, hint) for hint in ("LATENCY", "THROUGHPUT"))
-    # The last, since it changes the model: a copy would hold the interpreter's lock for too long.
-    pairs = _compile(model, precision, "THROUGHPUT") if _limit_to_two_rows(model) else many
-    return _Requests(alone, many, pairs)
-
-
-def _limit_to_two_rows(model: Any) -> bool:
-    """Makes it a model for two rows alone, of which some 10 % more are computed a second.
-
-    Returns whether that was possible; it is not for a model that has no rows.
-    """
-    if not all(port.partial_shape.rank.is_static for port in model.inputs):
-        return False
-    shapes = {port.any_name: list(port.partial_shape) for port in model.inputs}
-    if not all(shape and shape[0].is_dynamic for shape in shapes.values()):
-        return False
-    try:
-        model.reshape({name: [2, *shape[1:]] for name, shape in shapes.items()})
-    except RuntimeError:  # something in it has another size
-        return False
-    return True
+        return _Forward(compile_model(converted, precision, "THROUGHPUT"))
 
 
 def _reason(error: BaseException) -> str:
@@ -147,18 +121,6 @@ def _reason(error: BaseException) -> str:
     return (
         " ".join(line for line in lines if line and not line.startswith(places))[:200] or "damaged"
     )
-
-
-def _compile(model: Any, precision: Precision, hint: str) -> Any:
-    properties: dict[str, Any] = {
-        "INFERENCE_PRECISION_HINT": HINTS[precision],
-        "PERFORMANCE_HINT": hint,
-    }
-    if hint == "THROUGHPUT":
-        # One thread a core; bound to it, each would wait for whatever else runs there while
-        # another core is idle.
-        properties["ENABLE_CPU_PINNING"] = False
-    return import_openvino().Core().compile_model(model, DEVICE, properties)
 
 
 class _Forward:
@@ -187,51 +149,12 @@ def _output(request: Any) -> NDArray[np.float32]:
     return values
 
 
-class _Requests:
-    """Lends out requests of a model that is compiled for several ways of being asked.
-
-    A call that is alone gets all cores; calls at a time get one each, which wastes none of them on
-    waiting for one another.
-    """
-
-    def __init__(self, alone: Any, many: Any, pairs: Any) -> None:
-        """Takes the model compiled for a call alone, for many, and for many of two rows each."""
-        self._alone, self._many, self._pairs = alone, many, pairs
-        # A call has one to itself: threads share nothing.
-        self._idle: dict[Any, deque[Any]] = {way: deque() for way in (alone, many, pairs)}
-        self._lent, self._lock = 0, threading.Lock()
-        self._together = -math.inf
-
-    @contextlib.contextmanager
-    def one(self, inputs: Iterable[NDArray[np.generic]]) -> Iterator[Any]:
-        """Lends one out for such inputs."""
-        of_two = all(array.shape[:1] == (2,) for array in inputs)
-        now = time.monotonic()
-        with self._lock:
-            if self._lent:
-                self._together = now
-            # Under load, too, there is a moment between two calls.
-            shared = now - self._together < _MOMENT
-            way = self._alone if not shared else self._pairs if of_two else self._many
-            self._lent += 1
-        try:
-            try:
-                request = self._idle[way].pop()
-            except IndexError:
-                request = way.create_infer_request()
-            yield request
-            self._idle[way].append(request)
-        finally:
-            with self._lock:
-                self._lent -= 1
-
-
 class _OpenVINOModel(LoadedModel):
     def __init__(
         self,
         path: Path,
         definitions: Mapping[str, Any],
-        requests: _Requests,
+        requests: Requests,
         others_wanted: threading.Event,
     ) -> None:
         self._path, self._definitions, self._requests = path, definitions, requests
@@ -255,6 +178,18 @@ class _OpenVINOModel(LoadedModel):
                 for port, values in request.infer(dict(inputs)).items()
                 for name in port.get_names() & self._outputs
             }
+
+    def warm_up(self, signature: str, inputs: Mapping[str, NDArray[np.generic]]) -> None:
+        if signature == SIGNATURE:
+            self._requests.warm_up(inputs)
+        else:
+            self.load_others().warm_up(signature, inputs)
+
+    def close(self) -> None:
+        self._requests.close()
+        if self._whole is not None:
+            self._whole.close()
+            self._whole = None
 
     def load_others(self) -> LoadedModel:
         self._others_wanted.set()

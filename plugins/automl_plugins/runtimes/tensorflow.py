@@ -42,7 +42,7 @@ class TensorFlowRuntime(Runtime):
 
 class _TensorFlowModel(LoadedModel):
     def __init__(self, loaded: Any, definitions: Mapping[str, Any]) -> None:
-        self._loaded = loaded  # owns the variables that the functions use
+        self._loaded: Any = loaded  # owns the variables that the functions use
         self._functions = dict(loaded.signatures)
         self._signatures = {
             name: definition for name, definition in definitions.items() if name in self._functions
@@ -69,6 +69,11 @@ class _TensorFlowModel(LoadedModel):
                 f"({_reason(error)}); check them."
             ) from error
         return {name: tensor.numpy() for name, tensor in outputs.items()}
+
+    def close(self) -> None:
+        self._loaded = None
+        self._functions.clear()
+        super().close()
 
 
 def _reason(error: BaseException) -> str:

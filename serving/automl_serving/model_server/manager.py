@@ -18,14 +18,14 @@ from automl.errors import NotFoundError
 from automl_serving.model_server.catalog import Catalog, Version
 from automl_serving.model_server.config import ModelConfig
 from automl_serving.model_server.errors import ServingError, as_load_error
-from automl_serving.model_server.loading import lower_priority, release
 from automl_serving.model_server.servable import Servable
 from automl_serving.model_server.versions import stamp, wanted_versions
 
 logger = logging.getLogger(__name__)
 
-Load = Callable[[str, int, Path], Servable]
-"""Loads and warms a version, given its model's name, its number and its folder."""
+Load = Callable[[str, int, Path, bool], Servable]
+"""Loads and warms a version, given its model's name, its number, its folder and whether others
+answer in the meantime."""
 
 
 class ModelManager:
@@ -114,10 +114,11 @@ class ModelManager:
     async def _bring_up(self, name: str, version: Version) -> None:
         version.state = "LOADING"
         loop = asyncio.get_running_loop()
-        if any(self._catalog.available(other) for other in self._catalog.versions):
-            await loop.run_in_executor(self._loader, lower_priority)
         version.stamp = await loop.run_in_executor(self._loader, stamp, version.path)
-        loading = loop.run_in_executor(self._loader, self._load, name, version.number, version.path)
+        beside = any(self._catalog.available(other) for other in self._catalog.versions)
+        loading = loop.run_in_executor(
+            self._loader, self._load, name, version.number, version.path, beside
+        )
         try:
             version.servable = await loading
         except Exception as error:
@@ -137,8 +138,7 @@ class ModelManager:
         while version.users:
             version.unused.clear()
             await version.unused.wait()
-        version.servable = None
-        await asyncio.get_running_loop().run_in_executor(self._loader, release)
+        await asyncio.get_running_loop().run_in_executor(self._loader, _free, version)
         version.state = "END"
         logger.info("unloaded %s version %d", name, version.number)
 
@@ -169,3 +169,9 @@ class ModelManager:
                     f"{number}; serve it first, or start the server with "
                     f"--allow_version_labels_for_unavailable_models.",
                 )
+
+
+def _free(version: Version) -> None:
+    if version.servable is not None:
+        version.servable.model.close()
+        version.servable = None

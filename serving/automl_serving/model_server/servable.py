@@ -81,6 +81,14 @@ class Servable:
         """
         return self.model.predict(name or DEFAULT_SIGNATURE, inputs)
 
+    def warm_up(self, name: str, inputs: Mapping[str, Array]) -> None:
+        """Prepares a signature for inputs like these, which were checked.
+
+        Raises:
+            DataError: If the model refuses what is in the inputs.
+        """
+        self.model.warm_up(name or DEFAULT_SIGNATURE, inputs)
+
     def rows(self, name: str, inputs: Mapping[str, Array]) -> int | None:
         """Returns how many rows checked inputs have, or `None` if the signature knows no rows.
 

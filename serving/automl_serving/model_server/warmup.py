@@ -49,7 +49,7 @@ def warm_up(servable: Servable, path: Path) -> None:
                 key: tensors.from_proto(value, _MAX_BYTES) for key, value in request.inputs.items()
             }
             servable.check(name, inputs, request.output_filter)
-            servable.run(name, inputs)
+            servable.warm_up(name, inputs)
         elif kind == "classify_log":
             classify(servable, log.classify_log.request)
         elif kind == "regress_log":
@@ -96,7 +96,7 @@ def _run_zeros(servable: Servable) -> None:
         for name, info in infos.items()
     }
     try:
-        servable.run(DEFAULT_SIGNATURE, zeros)
+        servable.warm_up(DEFAULT_SIGNATURE, zeros)
     except Exception as error:  # nobody promised that it takes zeros
         logger.warning("%s could not be warmed up with zeros: %s", servable.name, error)
 

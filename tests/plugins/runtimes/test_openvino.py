@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 from PIL import Image
 
@@ -68,8 +72,9 @@ def test_it_needs_no_tensorflow_and_reports_to_nobody(colour_model: Model) -> No
     subprocess.run([sys.executable, "-c", code, colour_model.path], check=True, timeout=60)
 
 
+@pytest.mark.parametrize("load", ["load", "load_beside"])
 def test_a_model_that_it_cannot_convert_is_tensorflows(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, load: str
 ) -> None:
     import tensorflow as tf
 
@@ -78,7 +83,7 @@ def test_a_model_that_it_cannot_convert_is_tensorflows(
         input_signature=[tf.TensorSpec([None], tf.string, "text")],
     )
     tf.saved_model.save(tf.Module(), str(tmp_path), signatures=upper)
-    loaded = load_runtime("openvino").load(tmp_path, "bfloat16")
+    loaded = getattr(load_runtime("openvino"), load)(tmp_path, "bfloat16")
     answers = loaded.predict("serving_default", {"text": np.array([b"a"], object)})
     assert answers["upper"].tolist() == [b"A"]
     assert loaded.precision == "float32"
@@ -127,6 +132,36 @@ def test_threads_do_not_mix_their_answers(loaded: Any, rows: int) -> None:
     with ThreadPoolExecutor(8) as pool:
         for value, found in zip(values, pool.map(logits, values), strict=True):
             assert found == pytest.approx([value / 32] * rows)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks how a process is scheduled")
+def test_a_model_loaded_beside_others_is_compiled_in_a_process_that_yields_to_them(
+    loaded: Any, colour_model: Model
+) -> None:
+    policies = set()
+    with ThreadPoolExecutor(1) as pool:
+        loading = pool.submit(load_runtime("openvino").load_beside, colour_model.path)
+        while not loading.done():
+            for child in psutil.Process().children():
+                with contextlib.suppress(ProcessLookupError):
+                    policies.add(os.sched_getscheduler(child.pid))
+            time.sleep(0.01)
+    assert os.SCHED_IDLE in policies
+    images = {"images": np.random.default_rng(0).integers(0, 256, (2, 16, 24, 3), dtype=np.uint8)}
+    answers = [model.predict("serving_default", images) for model in (loaded, loading.result())]
+    np.testing.assert_array_equal(answers[0]["logits"], answers[1]["logits"])
+    threads = [int(task.name) for task in Path("/proc/self/task").iterdir()]
+    assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
+
+
+@pytest.mark.parametrize("python", ["/no/such/python", "/bin/false"])
+def test_without_another_process_it_is_compiled_here(
+    colour_model: Model, monkeypatch: pytest.MonkeyPatch, python: str
+) -> None:
+    monkeypatch.setattr(sys, "executable", python)
+    beside = load_runtime("openvino").load_beside(colour_model.path)
+    images = {"images": np.zeros((1, 16, 24, 3), np.uint8)}
+    assert beside.predict("serving_default", images)["probabilities"].shape == (1, 3)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"damaged"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+import weakref
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
@@ -35,10 +36,10 @@ class Place:
         self.catalog = Catalog()
         self.manager = ModelManager(self.catalog, self.load, labels_may_wait)
 
-    def load(self, name: str, version: int, path: Path) -> Any:
+    def load(self, name: str, version: int, path: Path, beside: bool) -> Any:
         self.loading.set()
         assert self.may_load.wait(30)
-        return self._load(name, version, path)
+        return self._load(name, version, path, beside)
 
     def put(self, number: int) -> None:
         staged = self.folder / f".staging-{number}"
@@ -137,8 +138,11 @@ def test_an_old_version_answers_its_last_request_before_it_goes(play: Any) -> No
             await asyncio.sleep(0.05)
             assert place.states() == {1: "UNLOADING", 2: "AVAILABLE"}
             assert servable.run("", {"x": np.zeros(1, np.float32)})["y"].tolist() == [1]
+            model = weakref.ref(servable.model)
+        del servable
         while place.states()[1] != "END":
             await asyncio.sleep(0.01)
+        assert model() is None
         assert [version.servable is None for version in place.catalog.states("plus")] == [
             False,
             True,

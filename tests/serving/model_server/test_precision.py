@@ -41,7 +41,7 @@ def loaded(colour_model: Model, tmp_path: Path, caplog: pytest.LogCaptureFixture
             dataclasses.replace(colour_model.manifest, parity=parity).write(version)
         caplog.set_level("INFO")
         loader = Loader(load_runtime(runtime), True, ServerMetrics(), settings(precision).precision)
-        servable = loader("colours", 1, version)
+        servable = loader("colours", 1, version, beside=False)
         answer = servable.run("", {"images": np.full((1, 16, 24, 3), 64, np.uint8)})
         assert answer["logits"][0] == pytest.approx([2, 2, 2], abs=0.1)
         return caplog.text
