@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 PAUSE = 0.1
 """Seconds between two steps that requests may notice, so that none waits for several of them."""
 
+_PROGRAM = f"import sys; from {__name__} import main; main(*sys.argv[1:])"
+
 _PATIENCE = 60.0
 """Seconds to wait for computing that nobody else wants."""
 
@@ -41,7 +43,7 @@ def convert_apart(path: Path, definitions: Mapping[str, Any], precision: Precisi
     try:
         with tempfile.TemporaryDirectory() as folder:
             subprocess.run(
-                [sys.executable, "-m", __name__, path, precision, folder],
+                [sys.executable, "-c", _PROGRAM, path, precision, folder],
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=_PATIENCE,
@@ -83,7 +85,3 @@ def main(path: str, precision: Precision, folder: str) -> None:
 
     for way, compiled in convert(Path(path), signature_defs(Path(path)), precision).items():
         (Path(folder) / way).write_bytes(compiled.export_model().getvalue())
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])  # type: ignore[arg-type]

@@ -63,22 +63,16 @@ class Requests:
                 self._lent -= 1
 
     def warm_up(self, inputs: Mapping[str, NDArray[np.generic]]) -> None:
-        """Runs `inputs` in each way, in all of its streams; of rows, the first one.
+        """Runs `inputs` in each way; of rows, the first one.
 
-        In each of them, OpenVINO prepares much when it is asked first, and little for each further
-        number of rows.
+        OpenVINO prepares much when it is asked first, and little for each further number of rows.
         """
         for way, compiled in self._compiled.items():
             asked = dict(inputs)
             if "pairs" in self._compiled:
                 rows = 2 if way == "pairs" else 1
                 asked = {name: array[:1].repeat(rows, 0) for name, array in inputs.items()}
-            streams = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-            requests = [compiled.create_infer_request() for _ in range(streams)]
-            for request in requests:
-                request.start_async(asked)
-            for request in requests:
-                request.wait()
+            compiled.create_infer_request().infer(asked)
             time.sleep(self._pause)
 
     def close(self) -> None:
