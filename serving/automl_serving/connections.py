@@ -17,6 +17,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 HEAD_SECONDS = 10.0
 """How long a request's head may take, from the connection or the last answer on."""
 
+LAST_SECONDS = 1.0
+"""How long the head of a connection's first request may take once the server is to end."""
+
 
 class TimedProtocol(H11Protocol):
     """Closes a connection whose next request's head, or the rest of a refused body, is late.
@@ -27,11 +30,20 @@ class TimedProtocol(H11Protocol):
 
     malformed = b"{}"
     _timer: asyncio.TimerHandle | None = None
+    _last = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for the first request."""
         super().connection_made(transport)
-        self._wait(self._late)
+        self._wait(self._late, HEAD_SECONDS)
+
+    def shutdown(self) -> None:
+        """Lets a client that has just connected have its answer, as its request is on its way."""
+        if self.cycle is None:
+            self._last = True
+            self._wait(self._late, LAST_SECONDS)
+        else:
+            super().shutdown()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stops waiting."""
@@ -44,10 +56,12 @@ class TimedProtocol(H11Protocol):
         super().handle_events()
         if self.cycle is not before and not self.cycle.response_complete:
             self._stop_waiting()
+            if self._last:
+                self.cycle.keep_alive = False
 
     def on_response_complete(self) -> None:
         """Begins to wait for the next request, or for the client to take its answer."""
-        self._wait(self._late)
+        self._wait(self._late, HEAD_SECONDS)
         super().on_response_complete()
 
     def send_400_response(self, msg: str) -> None:
@@ -63,9 +77,9 @@ class TimedProtocol(H11Protocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
 
-    def _wait(self, then: Callable[[], None]) -> None:
+    def _wait(self, then: Callable[[], None], seconds: float) -> None:
         self._stop_waiting()
-        self._timer = self.loop.call_later(HEAD_SECONDS, then)
+        self._timer = self.loop.call_later(seconds, then)
 
     def _stop_waiting(self) -> None:
         if self._timer is not None:
@@ -76,4 +90,4 @@ class TimedProtocol(H11Protocol):
         if not self.transport.is_closing():
             self.transport.close()
         # Closing waits until the client has taken everything.
-        self._wait(self.transport.abort)
+        self._wait(self.transport.abort, HEAD_SECONDS)

@@ -66,6 +66,19 @@ def test_a_client_that_says_nothing_is_left(port: int) -> None:
         assert connection.recv(100) == b""
 
 
+def test_whoever_has_just_connected_is_answered_before_the_server_ends(
+    server: Any, port: int
+) -> None:
+    with connect(port) as connection, connect(port) as other:
+        other.sendall(REQUEST)
+        assert other.recv(1000).startswith(b"HTTP/1.1 200 ")  # so the first one is accepted, too
+        server.should_exit = True
+        assert other.recv(1000) == b""
+        connection.sendall(REQUEST)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        assert connection.recv(1000) == b""
+
+
 def test_a_head_that_drips_is_cut_off(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nX: ")
