@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,8 @@ from automl.plugins import plugin_manager
 KEY = "the-key-of-the-benchmarks"
 FIELD = "image"
 BOUNDARY = "a-boundary-of-the-benchmarks"
-HEADERS = {
-    "Authorization": f"Bearer {KEY}",
-    "Content-Type": f"multipart/form-data; boundary={BOUNDARY}",
-}
+FORM = f"multipart/form-data; boundary={BOUNDARY}"
+HEADERS = {"Authorization": f"Bearer {KEY}", "Content-Type": FORM}
 STARTING = 300.0
 """How many seconds a service has to come up; it may share the machine."""
 
@@ -105,21 +103,28 @@ class Load:
 
 
 class Wrk:
-    """Sends pictures in turn, each connection the next one once it has its answer."""
+    """Sends requests in turn, each connection the next one once it has its answer."""
 
-    def __init__(self, pictures: Sequence[bytes], place: Path) -> None:
+    def __init__(
+        self,
+        pictures: Sequence[bytes],
+        place: Path,
+        body: Callable[[bytes], bytes] = form,
+        content_type: str = FORM,
+    ) -> None:
         """Writes the requests' bodies to the folder `place`, from where wrk reads them."""
         if shutil.which("wrk") is None:
             sys.exit("expected wrk, which makes the load, found none; type `apt install wrk`.")
         self._bodies = []
+        self._headers = {**HEADERS, "Content-Type": content_type}
         for number, picture in enumerate(pictures):
             path = place / f"{number}.body"
-            path.write_bytes(form(picture))
+            path.write_bytes(body(picture))
             self._bodies.append(str(path))
 
     def __call__(self, url: str, seconds: float, connections: int) -> Load:
         """Keeps so many requests under way for some seconds."""
-        headers = [f"-H{name}: {value}" for name, value in HEADERS.items()]
+        headers = [f"-H{name}: {value}" for name, value in self._headers.items()]
         command = ["wrk", "-t1", f"-c{connections}", f"-d{round(seconds)}s", "--timeout=30s"]
         script = [f"-s{_WRK}", url, "--", *self._bodies]
         done = subprocess.run(
