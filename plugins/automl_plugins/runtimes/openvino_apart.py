@@ -3,19 +3,23 @@
 Reading and compiling a model takes a second of a core. In the process that serves another one,
 each of its requests would notice, whatever the priority of the thread: they share memory, the
 interpreter, and OpenVINO's threads. What was compiled elsewhere is taken over in a tenth of that.
+
+The process writes a line to its standard output, JSON of how many bytes each compiled model has,
+and these. It ends when its standard input does, so that a server that was killed leaves no orphan.
 """
 
 from __future__ import annotations
 
+import json
 import logging
 import os
 import subprocess
 import sys
-import tempfile
+import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from automl.components import Precision
@@ -41,21 +45,32 @@ def convert_apart(path: Path, definitions: Mapping[str, Any], precision: Precisi
     from automl_plugins.runtimes.openvino_compiling import convert
 
     try:
-        with tempfile.TemporaryDirectory() as folder:
-            subprocess.run(
-                [sys.executable, "-c", _PROGRAM, path, precision, folder],
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=_PATIENCE,
-                check=True,
-            )
-            return _import(Path(folder), precision)
-    except (OSError, subprocess.SubprocessError, RuntimeError) as error:
+        with subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM, path, precision],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        ) as process:
+            patience = threading.Timer(_PATIENCE, process.kill)
+            patience.start()
+            try:
+                assert process.stdout is not None
+                return _import(process.stdout, precision)
+            finally:
+                patience.cancel()
+                process.kill()
+    except (OSError, ValueError, RuntimeError) as error:
         logger.debug("%s could not be compiled in a process of its own: %s", path, error)
         return convert(path, definitions, precision)
 
 
-def _import(folder: Path, precision: Precision) -> Compiled:
+def _import(stream: IO[bytes], precision: Precision) -> Compiled:
+    """Takes over the compiled models that the other process writes.
+
+    Raises:
+        ValueError: If it ends early.
+        RuntimeError: If OpenVINO refuses one.
+    """
     import numpy as np
 
     from automl_plugins.runtimes.openvino_compiling import DEVICE, WAYS, properties
@@ -63,25 +78,38 @@ def _import(folder: Path, precision: Precision) -> Compiled:
 
     openvino = import_openvino()
     compiled = {}
-    for file in sorted(folder.iterdir()):
-        content = openvino.Tensor(np.uint8, [file.stat().st_size])
-        with file.open("rb", buffering=0) as blob:  # which leaves the interpreter to others
-            blob.readinto(content.data)
-        hint = properties(precision, WAYS[file.name])
-        compiled[file.name] = openvino.Core().import_model(content, DEVICE, hint)
+    for way, size in json.loads(stream.readline()).items():
+        content = openvino.Tensor(np.uint8, [size])
+        if stream.readinto(content.data) < size:  # type: ignore[attr-defined]
+            raise ValueError(f"it ended within {way}")
+        hints = properties(precision, WAYS[way])
+        compiled[way] = openvino.Core().import_model(content, DEVICE, hints)
         time.sleep(PAUSE)
     return compiled
 
 
-def main(path: str, precision: Precision, folder: str) -> None:
-    """Compiles the model at `path` into files in `folder`, named by `WAYS`."""
+def main(path: str, precision: Precision) -> None:
+    """Compiles the model at `path` and writes it to the standard output."""
     if sys.platform == "linux":
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     else:
         os.nice(19)
+    threading.Thread(target=_end_with_input, daemon=True).start()
+    output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # for whatever a library may print
     # Not before: importing takes a good part of the time.
     from automl_plugins.runtimes.openvino_compiling import convert
     from automl_plugins.runtimes.signatures import signature_defs
 
-    for way, compiled in convert(Path(path), signature_defs(Path(path)), precision).items():
-        (Path(folder) / way).write_bytes(compiled.export_model().getvalue())
+    compiled = convert(Path(path), signature_defs(Path(path)), precision)
+    contents = {way: model.export_model().getvalue() for way, model in compiled.items()}
+    sizes = {way: len(content) for way, content in contents.items()}
+    with output:
+        output.write(json.dumps(sizes).encode() + b"\n")
+        for content in contents.values():
+            output.write(content)
+
+
+def _end_with_input() -> None:
+    sys.stdin.read()
+    os._exit(1)

@@ -154,6 +154,19 @@ def test_a_model_loaded_beside_others_is_compiled_in_a_process_that_yields_to_th
     assert {os.sched_getscheduler(thread) for thread in threads} == {os.SCHED_OTHER}
 
 
+def test_the_process_that_compiles_ends_with_the_one_that_asked(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "saved_model.pb")  # which it would wait to read for ever
+    program = (
+        "import sys; from automl_plugins.runtimes.openvino_apart import main; main(*sys.argv[1:])"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", program, tmp_path, "float32"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    )
+    assert process.communicate(timeout=30)[0] == b""
+
+
 @pytest.mark.parametrize("python", ["/no/such/python", "/bin/false"])
 def test_without_another_process_it_is_compiled_here(
     colour_model: Model, monkeypatch: pytest.MonkeyPatch, python: str
