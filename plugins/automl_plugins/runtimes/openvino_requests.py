@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from automl_plugins.runtimes.openvino_apart import PAUSE
 from automl_plugins.runtimes.openvino_compiling import Compiled
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ class Requests:
 
         Args:
             compiled: The model.
-            pause: Seconds between two steps of `warm_up` or `close`, which others may notice.
+            pause: Seconds between two steps of `warm_up`, where others answer in the meantime.
         """
         self._compiled, self._pause = dict(compiled), pause
         # A call has one to itself: threads share nothing.
@@ -63,22 +64,25 @@ class Requests:
                 self._lent -= 1
 
     def warm_up(self, inputs: Mapping[str, NDArray[np.generic]]) -> None:
-        """Runs `inputs` in each way; of rows, the first one.
+        """Runs `inputs` in each way; of rows, the first one, if there is one.
 
         OpenVINO prepares much when it is asked first, and little for each further number of rows.
         """
+        has_rows = "pairs" in self._compiled
+        if has_rows and not all(map(len, inputs.values())):
+            return
         for way, compiled in self._compiled.items():
             asked = dict(inputs)
-            if "pairs" in self._compiled:
+            if has_rows:
                 rows = 2 if way == "pairs" else 1
                 asked = {name: array[:1].repeat(rows, 0) for name, array in inputs.items()}
             compiled.create_infer_request().infer(asked)
             time.sleep(self._pause)
 
     def close(self) -> None:
-        """Frees the model."""
+        """Frees the model; others are likely to have taken its place."""
         while self._compiled:
             way, _ = self._compiled.popitem()
             del self._idle[way]
-            # OpenVINO frees it under the interpreter's lock, which other requests need in between.
-            time.sleep(self._pause)
+            # OpenVINO frees it under the interpreter's lock, which requests need in between.
+            time.sleep(PAUSE)

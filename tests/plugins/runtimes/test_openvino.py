@@ -121,6 +121,11 @@ def test_it_agrees_with_tensorflow_on_real_networks(tmp_path: Path) -> None:
         assert np.abs(answers[0][name] - answers[1][name]).max() <= 1e-3
 
 
+@pytest.mark.parametrize("rows", [0, 1, 8])
+def test_it_warms_up_with_any_number_of_rows(loaded: Any, rows: int) -> None:
+    loaded.warm_up("serving_default", {"images": np.zeros((rows, 16, 24, 3), np.uint8)})
+
+
 @pytest.mark.parametrize("rows", [1, 2, 3])
 def test_threads_do_not_mix_their_answers(loaded: Any, rows: int) -> None:
     def logits(value: int) -> list[float]:
