@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from automl_plugins.runtimes.openvino_apart import PAUSE, convert_apart
 from automl_plugins.runtimes.openvino_compiling import (
     DEVICE,
     SIGNATURE,
-    Compiled,
     compile_model,
     convert,
 )
@@ -59,7 +58,7 @@ class OpenVINORuntime(Runtime):
         Raises:
             ExportError: If it cannot be loaded.
         """
-        return self._load(path, precision, convert, 0.0)
+        return self._load(path, precision, beside=False)
 
     def load_beside(self, path: Path, precision: Precision = "float32") -> LoadedModel:
         """Loads it with OpenVINO's work done in another process, the rest with pauses.
@@ -67,15 +66,9 @@ class OpenVINORuntime(Runtime):
         Raises:
             ExportError: If it cannot be loaded.
         """
-        return self._load(path, precision, convert_apart, PAUSE)
+        return self._load(path, precision, beside=True)
 
-    def _load(
-        self,
-        path: Path,
-        precision: Precision,
-        convert: Callable[[Path, Mapping[str, Any], Precision], Compiled],
-        pause: float,
-    ) -> LoadedModel:
+    def _load(self, path: Path, precision: Precision, beside: bool) -> LoadedModel:
         from google.protobuf.message import DecodeError
 
         try:
@@ -86,10 +79,11 @@ class OpenVINORuntime(Runtime):
                 f"({_reason(error)}); export it again."
             ) from error
         try:
-            requests = Requests(convert(path, definitions, precision), pause)
+            compiled = (convert_apart if beside else convert)(path, definitions, precision)
         except (ValueError, RuntimeError) as error:
             logger.warning("TensorFlow runs %s, since OpenVINO cannot: %s", path, _reason(error))
             return TensorFlowRuntime().load(path)
+        requests = Requests(compiled, PAUSE if beside else 0.0)
         model = _OpenVINOModel(path, definitions, requests, self._others_wanted)
         model.precision = precision
         if self._others_wanted.is_set() and len(definitions) > 1:

@@ -19,11 +19,18 @@ import threading
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
-if TYPE_CHECKING:
-    from automl.components import Precision
-    from automl_plugins.runtimes.openvino_compiling import Compiled
+from automl.components import Precision
+from automl_plugins.runtimes.openvino_compiling import (
+    DEVICE,
+    WAYS,
+    Compiled,
+    convert,
+    properties,
+)
+from automl_plugins.runtimes.quiet_openvino import import_openvino
+from automl_plugins.runtimes.signatures import signature_defs
 
 logger = logging.getLogger(__name__)
 
@@ -42,8 +49,6 @@ def convert_apart(path: Path, definitions: Mapping[str, Any], precision: Precisi
     Raises:
         ValueError, RuntimeError: As `convert`.
     """
-    from automl_plugins.runtimes.openvino_compiling import convert
-
     try:
         with subprocess.Popen(
             [sys.executable, "-c", _PROGRAM, path, precision],
@@ -73,9 +78,6 @@ def _import(stream: IO[bytes], precision: Precision) -> Compiled:
     """
     import numpy as np
 
-    from automl_plugins.runtimes.openvino_compiling import DEVICE, WAYS, properties
-    from automl_plugins.runtimes.quiet_openvino import import_openvino
-
     openvino = import_openvino()
     compiled = {}
     for way, size in json.loads(stream.readline()).items():
@@ -97,10 +99,6 @@ def main(path: str, precision: Precision) -> None:
     threading.Thread(target=_end_with_input, daemon=True).start()
     output = os.fdopen(os.dup(sys.stdout.fileno()), "wb")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # for whatever a library may print
-    # Not before: importing takes a good part of the time.
-    from automl_plugins.runtimes.openvino_compiling import convert
-    from automl_plugins.runtimes.signatures import signature_defs
-
     compiled = convert(Path(path), signature_defs(Path(path)), precision)
     contents = {way: model.export_model().getvalue() for way, model in compiled.items()}
     sizes = {way: len(content) for way, content in contents.items()}
