@@ -11,7 +11,6 @@ test states as its own limit, it need not agree.
 
 from __future__ import annotations
 
-import argparse
 import base64
 import contextlib
 import json
@@ -22,7 +21,7 @@ import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from serving_load import KEY, Wrk, deployed, jpegs
+from serving_load import KEY, Wrk, deployed, jpegs, parser_of
 
 from automl.cli.options import print_table
 from automl.loadtest import LoadTest, load_test
@@ -55,9 +54,7 @@ Server(uvicorn.Config(app, port=0, log_level="error")).run()
 
 def main() -> None:
     """Measures and prints; see the module's text."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", metavar="VERSION", type=Path, help="a version's folder")
-    parser.add_argument("images", metavar="IMAGES", type=Path, help="a folder of class folders")
+    parser = parser_of(__doc__)
     parser.add_argument("--seconds", type=float, default=5.0, help="a round (default: 5)")
     parser.add_argument("--rounds", type=int, default=5, help="(default: 5)")
     arguments = parser.parse_args()

@@ -10,7 +10,6 @@ of one and the other in turn; the figures are medians of the rounds' medians.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import statistics
 import tempfile
@@ -18,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from serving_load import Wrk, deployed, jpegs
+from serving_load import Wrk, deployed, jpegs, parser_of
 
 from automl.images import decode
 from automl.manifest import Manifest
@@ -29,9 +28,7 @@ MOST_MS = 4.0
 
 def main() -> None:
     """Measures and prints; see the module's text."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", metavar="VERSION", type=Path, help="a version's folder")
-    parser.add_argument("images", metavar="IMAGES", type=Path, help="a folder of class folders")
+    parser = parser_of(__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="a round (default: 3)")
     parser.add_argument("--rounds", type=int, default=7, help="(default: 7)")
     arguments = parser.parse_args()

@@ -6,6 +6,7 @@ measures: `apt install wrk`.
 
 from __future__ import annotations
 
+import argparse
 import contextlib
 import json
 import shutil
@@ -66,6 +67,18 @@ def deployed(version: Path) -> Iterator[Service]:
             yield Service(f"{service.url}/v1/score", service.state)
         finally:
             target.delete(service.state)
+
+
+def parser_of(text: str) -> argparse.ArgumentParser:
+    """Returns a parser of what every script here takes: VERSION and IMAGES.
+
+    Args:
+        text: The script's, of which the first line says what it is for.
+    """
+    parser = argparse.ArgumentParser(description=text.splitlines()[0])
+    parser.add_argument("model", metavar="VERSION", type=Path, help="a version's folder")
+    parser.add_argument("images", metavar="IMAGES", type=Path, help="a folder of class folders")
+    return parser
 
 
 def jpegs(folder: Path, count: int) -> list[bytes]:

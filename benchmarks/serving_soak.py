@@ -13,7 +13,6 @@ that it shares with the servers. Times are counted from when a request was due.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import statistics
 import tempfile
@@ -29,7 +28,7 @@ import gevent
 import numpy as np
 import psutil
 from geventhttpclient import HTTPClient
-from serving_load import HEADERS, Wrk, deployed, form, jpegs
+from serving_load import HEADERS, Wrk, deployed, form, jpegs, parser_of
 
 from automl_plugins.targets.processes import Detached
 
@@ -48,9 +47,7 @@ REFUSED = (429, 503)
 
 def main() -> None:
     """Measures and prints; see the module's text."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", metavar="VERSION", type=Path, help="a version's folder")
-    parser.add_argument("images", metavar="IMAGES", type=Path, help="a folder of class folders")
+    parser = parser_of(__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="steady (default: 30)")
     parser.add_argument("--overload", type=float, default=60.0, help="seconds (default: 60)")
     parser.add_argument("--saturation", type=float, default=20.0, help="seconds (default: 20)")

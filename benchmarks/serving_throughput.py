@@ -16,7 +16,6 @@ figures are medians.
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import json
 import os
@@ -32,7 +31,7 @@ from typing import IO, Any
 import httpx
 import numpy as np
 import psutil
-from serving_load import HEADERS, STARTING, Wrk, deployed, form, jpegs
+from serving_load import HEADERS, STARTING, Wrk, deployed, form, jpegs, parser_of
 
 import automl
 from automl.cli.options import print_table
@@ -53,9 +52,7 @@ Measure = Callable[[float], float]
 
 def main() -> None:
     """Measures and prints; see the module's text."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("model", metavar="VERSION", type=Path, help="a version's folder")
-    parser.add_argument("images", metavar="IMAGES", type=Path, help="a folder of class folders")
+    parser = parser_of(__doc__)
     parser.add_argument("--python", help="of the peers' environment; without it there are none")
     parser.add_argument("--seconds", type=float, default=5.0, help="a round (default: 5)")
     parser.add_argument("--rounds", type=int, default=5, help="(default: 5)")
