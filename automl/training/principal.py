@@ -11,13 +11,19 @@ if TYPE_CHECKING:
 
 
 def principal(features: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
-    """Returns the first principal components `[N, dimensions]`, or features that are no wider."""
+    """Returns the first principal components, or features that are no wider.
+
+    Args:
+        features: `[N, F]`.
+        dimensions: How many columns the result has at most; it has no more than there are rows.
+    """
     if features.shape[1] <= dimensions:
         return features
-    centred = features - features.mean(axis=0)
-    _, vectors = np.linalg.eigh((centred.T @ centred).astype(np.float64))
-    kept = vectors[:, ::-1][:, :dimensions].astype(np.float32)
-    return np.asarray(centred @ kept, np.float32)
+    # Deferred: its import takes a second.
+    from sklearn.decomposition import PCA
+
+    components = PCA(min(dimensions, len(features)), random_state=0).fit_transform(features)
+    return np.asarray(components, np.float32)
 
 
 def narrowed(features: NDArray[np.float32], dimensions: int) -> NDArray[np.float32]:
@@ -31,6 +37,7 @@ def narrowed(features: NDArray[np.float32], dimensions: int) -> NDArray[np.float
         return features
     deviations = np.maximum(features.std(axis=0), 1e-6)
     components = principal(features / deviations, dimensions)
-    random = np.random.default_rng(0).normal(size=(dimensions, dimensions))
+    size = components.shape[1]
+    random = np.random.default_rng(0).normal(size=(size, size))
     turn = np.linalg.qr(random)[0].astype(np.float32)
     return np.asarray(components @ turn, np.float32)

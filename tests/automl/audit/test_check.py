@@ -24,7 +24,7 @@ from automl.cache import Cache
 from automl.cli.dataset import command
 from automl.errors import DataError, NotFoundError, UsageError
 from automl.training.doubted_labels import doubted_labels
-from automl.training.principal import narrowed
+from automl.training.principal import narrowed, principal
 from automl.training.strangers import outliers
 
 
@@ -169,6 +169,15 @@ def test_outliers_are_the_far_ones():
     assert set(rows.tolist()) == {3, 150}
     assert far[0] >= far[1] > 6
     assert len(outliers(points[:10])[0]) == 0
+
+
+def test_fewer_pictures_than_dimensions_keep_their_distances():
+    points = np.random.default_rng(0).normal(size=(30, 900)).astype(np.float32)
+    kept = principal(points, 64)
+    assert kept.shape == (30, 30)
+    for first, second in ((0, 1), (5, 20)):
+        apart = np.linalg.norm(points[first] - points[second])
+        assert np.linalg.norm(kept[first] - kept[second]) == pytest.approx(apart, rel=1e-3)
 
 
 def test_narrowed_features_are_as_far_apart_as_standardised_ones():
