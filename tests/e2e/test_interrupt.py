@@ -16,7 +16,7 @@ from automl.tuning.events import read_events
 from automl.tuning.run import list_runs
 from automl.workspace import Workspace
 
-PATIENCE = 60.0
+PATIENCE = 150.0
 
 
 def wait_until(condition, seconds=PATIENCE):

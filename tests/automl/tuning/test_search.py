@@ -327,8 +327,9 @@ def test_a_run_takes_at_most_three_times_its_model_beside_the_cache(parts, tmp_p
     fixed = {
         "backbone": "efficientnet-lite",
         "depth": 0,
+        "resolution": 32,
         "unfreeze": 1.0,
-        "epochs": 2,
+        "epochs": 1,
     }
     disk = Disk(tmp_path)
     disk.start()

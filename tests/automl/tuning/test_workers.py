@@ -12,7 +12,7 @@ import automl
 from automl.errors import UsageError
 from automl.tuning.events import read_events
 
-FIXED = {"backbone": "pixels", "resolution": 8, "head": "linear", "epochs": 100}
+FIXED = {"backbone": "pixels", "resolution": 8, "head": "linear", "epochs": 40}
 
 
 class Watch:
@@ -111,7 +111,7 @@ def test_a_worker_above_its_memory_is_started_anew_between_trials(digits, tmp_pa
             digits,
             trials=2,
             strategy="random",
-            fixed=FIXED,
+            fixed={**FIXED, "epochs": 2},
             workspace=tmp_path / limit,
             progress=rolls[-1],
         )

@@ -159,7 +159,7 @@ for name in {names}:
 
 @pytest.mark.slow
 def test_small_cnn_learns_mnist():
-    """Above 99 % of the test set after two passes over every other training picture."""
+    """Above 97 % of every fifth test picture after two passes over every tenth of training."""
     import io
     import zipfile
 
@@ -181,13 +181,13 @@ def test_small_cnn_learns_mnist():
     keras.utils.set_random_seed(0)
     network = BACKBONES["small-cnn"].build(3, 28, None)
     model = keras.Sequential([network, keras.layers.Dense(10)])
-    pictures, labels = (array[::2] for array in load("mnist_train.zip"))
-    steps = 2 * -(-len(labels) // 128)
+    pictures, labels = (array[::10] for array in load("mnist_train.zip"))
+    steps = 2 * -(-len(labels) // 32)
     model.compile(
         keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(3e-3, steps)),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
     )
-    model.fit(pictures, labels, batch_size=128, epochs=2, verbose=0)
-    pictures, labels = load("mnist_test.zip")
-    assert model.evaluate(pictures, labels, batch_size=500, verbose=0)[1] > 0.99
+    model.fit(pictures, labels, batch_size=32, epochs=2, verbose=0)
+    pictures, labels = (array[::5] for array in load("mnist_test.zip"))
+    assert model.evaluate(pictures, labels, batch_size=500, verbose=0)[1] > 0.97
