@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from automl.components import ContainerImages, DeployedService, DeployRequest, Target
-from automl.errors import DeploymentError, NotFoundError
+from automl.errors import DeploymentError, NotFoundError, UsageError
 from automl.files import write_json
 from automl.plugins import plugin_manager
 from automl.registry import Model, load_model
@@ -67,10 +67,11 @@ def deploy(
     component = plugin_manager().targets[target]
     opened = model if isinstance(model, Model) else load_model(model, version, found)
     deployment = Deployment(
-        name=check_name(name or opened.name, "deployment"),
+        name=_checked(name or opened.name),
         url="",
         key=secrets.token_urlsafe(32),
         model=opened.name,
+        model_path=str(opened.path),
         version=opened.version,
         target=target,
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -82,7 +83,11 @@ def deploy(
         deployment._reserve()
         service = component.deploy(deployment._request(opened, options))
         ready = deployment._with(service)
-        ready._update()
+        try:
+            ready._update()
+        except BaseException:
+            component.delete(service.state)  # whoever deleted the record knew less of it
+            raise
     except BaseException:
         deployment.delete()
         raise
@@ -133,6 +138,7 @@ class Deployment:
         key: The owner's key in clear.
         model: The model's name.
         version: The model's version.
+        model_path: The version's folder.
         target: Where it is deployed.
         created: When, ISO 8601 in UTC.
         folder: The workspace's folder of deployments.
@@ -146,6 +152,7 @@ class Deployment:
     key: str = field(repr=False)
     model: str
     version: int
+    model_path: str = field(repr=False)
     target: str
     created: str
     folder: Path = field(repr=False)
@@ -228,12 +235,15 @@ class Deployment:
             DeploymentError: If the version does not come up or answers wrongly, or another update
                 is under way; what served goes on then.
         """
-        opened = load_model(self.model, version, self.folder.parent)
-        with _updating(self.directory):
+        # Not by its name: it may have been deployed from a folder.
+        path = Path(self.model_path)
+        opened = load_model(path.parent if path.name == str(self.version) else path, version)
+        with _changing(self.directory, fcntl.LOCK_EX):
             current = Deployment._read(self._record)
+            new = dataclasses.replace(current, version=opened.version, model_path=str(opened.path))
             request = current._request(opened, options)
-            service = current._target.update(request, current.state)
-            done = dataclasses.replace(current._with(service), version=opened.version)
+            request = dataclasses.replace(request, took_over=new._remember)
+            done = new._with(current._target.update(request, current.state))
             done._update()
         return done
 
@@ -241,11 +251,17 @@ class Deployment:
         """Takes the service down and removes its record and its folder.
 
         Does nothing where that has been done already. The name is free afterwards.
+
+        Raises:
+            DeploymentError: If an update is under way, or something cannot be taken down.
         """
-        while (current := self._current()) is not None:
-            current._target.delete(current.state)
-            # Not while there is more to take down: a deploy may have gone on meanwhile.
-            current._erase_unchanged()
+        with contextlib.ExitStack() as held:
+            if self.directory.is_dir():
+                held.enter_context(_changing(self.directory, fcntl.LOCK_SH))
+            while (current := self._current()) is not None:
+                current._target.delete(current.state)
+                # Not while there is more to take down: a deploy may have gone on meanwhile.
+                current._erase_unchanged()
 
     def logs(self) -> dict[str, list[str]]:
         """Returns the lines of its logs by their names, such as `gateway`.
@@ -262,7 +278,7 @@ class Deployment:
             NotFoundError: If the model or the version is gone.
             DeploymentError: If they cannot be built, or its target has none.
         """
-        opened = load_model(self.model, self.version, self.folder.parent)
+        opened = load_model(Path(self.model_path))
         return self._target.build_image(self._request(opened, {}), self.state)
 
     @property
@@ -284,6 +300,9 @@ class Deployment:
             content = json.loads(path.read_text(encoding="utf-8"))
             if content.pop("format") != FORMAT:
                 raise ValueError(f"its format is not {FORMAT}")
+            # Earlier ones were of the workspace's models alone.
+            known = path.parent.parent / "models" / content["model"] / str(content["version"])
+            content.setdefault("model_path", str(known))
             return cls(folder=path.parent, **content)
         except FileNotFoundError:
             raise NotFoundError(
@@ -355,8 +374,22 @@ class Deployment:
             key=self.key,
             directory=self.directory,
             options={key: value for key, value in options.items() if value is not None},
-            remember=lambda state: dataclasses.replace(self, state=state)._update(),
+            remember=self._remember,
+            took_over=self._remember,
         )
+
+    def _remember(self, state: Mapping[str, Any]) -> None:
+        dataclasses.replace(self, state=state)._update()
+
+
+def _checked(name: str) -> str:
+    """Returns a deployment's name, which must not be that of another one's record."""
+    if check_name(name, "deployment").endswith(".json"):
+        raise UsageError(
+            f"expected a deployment name that does not end in .json, found {name!r}; choose "
+            f"another with --name."
+        )
+    return name
 
 
 def _names(workspace: Workspace) -> list[str]:
@@ -376,8 +409,8 @@ def _locked(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _updating(directory: Path) -> Iterator[None]:
-    """Lets one process at a time update the deployment whose folder this is."""
+def _changing(directory: Path, lock: int) -> Iterator[None]:
+    """Lets one process update the deployment whose folder this is, or any number delete it."""
     try:
         descriptor = os.open(directory, os.O_RDONLY)
     except FileNotFoundError:
@@ -386,12 +419,14 @@ def _updating(directory: Path) -> Iterator[None]:
             f"`automl deployments list`."
         ) from None
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        try:
+            fcntl.flock(descriptor, lock | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DeploymentError(
+                f"expected nothing else to change {directory.name!r}, found an update or a delete "
+                f"under way; wait for it."
+            ) from None
         yield
-    except BlockingIOError:
-        raise DeploymentError(
-            f"expected no other update of {directory.name!r}, found one under way; wait for it."
-        ) from None
     finally:
         os.close(descriptor)
 

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import shlex
-import signal
-import sys
-from collections.abc import Iterator, Sequence
-from types import FrameType
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -16,6 +13,7 @@ from automl.cli.options import (
     WholeNumber,
     json_option,
     print_json,
+    signals_as_exits,
     timeout_option,
     workspace_option,
 )
@@ -85,19 +83,20 @@ def command(
     from automl.registry import load_model
     from automl.workspace import Workspace
 
-    options = {
-        **_options(settings),
+    flags = {
         "port": port,
         "replicas": replicas,
         "min_replicas": min_replicas,
         "max_replicas": max_replicas,
         "timeout": timeout,
     }
+    given = {flag: value for flag, value in flags.items() if value is not None}
+    options = {**_options(settings), **given}
     place = Workspace.find(workspace)
     opened = load_model(model, version, place)
     if not as_json:
         click.echo(f"Starting {opened.name} version {opened.version}…", err=True)
-    with _signals_as_exits():
+    with signals_as_exits():
         deployment = deploy(opened, name, target, place, **options)
     if as_json:
         print_json(
@@ -164,7 +163,7 @@ def _print(deployment: Deployment, workspace: str | None) -> None:
         f"\n"
         f"Score images with\n"
         f"  automl score {deployment.name} PHOTO.jpg{where}\n"
-        f"or from anywhere on this machine with\n"
+        f"or from anywhere {_near(deployment.url)} with\n"
         f"  curl -H 'Authorization: Bearer {deployment.key}' "
         f"-F images=@PHOTO.jpg {deployment.url}/v1/score\n"
         f"\n"
@@ -173,16 +172,7 @@ def _print(deployment: Deployment, workspace: str | None) -> None:
     )
 
 
-@contextlib.contextmanager
-def _signals_as_exits() -> Iterator[None]:
-    """Lets a deploy that is told to end clean up, as Ctrl-C does."""
-
-    def leave(number: int, frame: FrameType | None) -> None:
-        sys.exit(128 + number)
-
-    before = {n: signal.signal(n, leave) for n in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+def _near(url: str) -> str:
+    """Returns where a service's address can be reached from."""
+    here = (urlsplit(url).hostname or "") in ("127.0.0.1", "::1", "localhost")
+    return "on this machine" if here else "in the same network"

@@ -14,6 +14,7 @@ from automl.cli.options import (
     json_option,
     print_json,
     print_table,
+    signals_as_exits,
     timeout_option,
     workspace_option,
 )
@@ -105,7 +106,8 @@ def update(
     from automl.deployment import get_deployment
 
     found = get_deployment(name, workspace)
-    done = found.update(version, timeout=timeout)
+    with signals_as_exits():
+        done = found.update(version, timeout=timeout)
     if as_json:
         print_json({"name": name, "url": done.url, "version": done.version, "was": found.version,
                     **written(done)})  # fmt: skip

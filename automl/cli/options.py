@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import signal
+import sys
 import unicodedata
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from types import FrameType
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 
 from automl.errors import UsageError
 
@@ -125,7 +130,26 @@ def service(deployment: str, key: str | None, workspace: str | None) -> tuple[st
     from automl.deployment import get_deployment
 
     record = get_deployment(deployment, workspace)
-    return click.get_current_context().with_resource(record.reach()), key or record.key
+    context = click.get_current_context()
+    # What the environment holds is the key of another service, for which only the address is given.
+    typed = context.get_parameter_source("key") is ParameterSource.COMMANDLINE
+    context.with_resource(signals_as_exits())
+    return context.with_resource(record.reach()), key if typed and key else record.key
+
+
+@contextlib.contextmanager
+def signals_as_exits() -> Iterator[None]:
+    """Lets a command that is told to end clean up, as after Ctrl-C."""
+
+    def leave(number: int, frame: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    before = {n: signal.signal(n, leave) for n in (signal.SIGTERM, signal.SIGHUP)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def print_json(content: Any) -> None:

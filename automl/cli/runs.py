@@ -149,6 +149,8 @@ def _print(run: Run, workspace: str | None) -> None:
 
 def _asked(run: Run) -> str:
     """Returns what to type, or to call from Python, for the same search again."""
+    from automl.tuning.run_data import TEST_IMAGES
+
     record, settings = run.record, run.details["settings"]
     backend = settings["backend"]
     if record["command"]:
@@ -165,9 +167,10 @@ def _asked(run: Run) -> str:
         "observe": settings["observers"],
         **{name: settings[name] for name in ("max_latency_ms", "max_size_mb", "workers")},
     }
+    images = ["IMAGES", *(["test=TEST_IMAGES"] if (run.folder / TEST_IMAGES).is_file() else [])]
     given = (f"{name}={value!r}" for name, value in options.items() if value not in (None, {}, []))
     variable = "" if backend == "tensorflow" else f"os.environ['KERAS_BACKEND'] = {backend!r}; "
-    return f"{variable}automl.search(IMAGES, {', '.join(given)})"
+    return f"{variable}automl.search({', '.join([*images, *given])})"
 
 
 def _what_mattered(run: Run) -> str:

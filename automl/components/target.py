@@ -30,6 +30,7 @@ class DeployRequest:
         options: The target's own options, such as `{"port": 8501}`.
         remember: Keeps the state so far. A target calls it whenever there is something more
             to take down, so that a deploy that is killed half-way can still be deleted.
+        took_over: Keeps the state as soon as the version of an update is the one that answers.
     """
 
     name: str
@@ -40,6 +41,7 @@ class DeployRequest:
     directory: Path
     options: Mapping[str, Any] = field(default_factory=dict)
     remember: Callable[[Mapping[str, Any]], None] = _forget
+    took_over: Callable[[Mapping[str, Any]], None] = _forget
 
 
 @dataclass(frozen=True)

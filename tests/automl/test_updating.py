@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import fcntl
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +26,7 @@ import pytest
 from automl.deployment import Deployment, deploy, get_deployment
 from automl.errors import DeploymentError, NotFoundError
 from automl.export.reference import patterns, write_reference
+from automl.images import encode_png
 from automl.manifest import Manifest
 from automl.registry import Model, register, staging
 from automl.workspace import Workspace
@@ -157,18 +161,51 @@ def test_of_two_updates_at_once_one_says_so(served: Deployment) -> None:
     with ThreadPoolExecutor(2) as pool:
         said = sorted(pool.map(attempt, range(2)))
     assert said[0] == "done"
-    assert "found one under way; wait for it" in said[1]
+    assert "found an update or a delete under way; wait for it" in said[1]
+
+
+def test_none_is_deleted_while_it_is_updated(served: Deployment, workspace: Workspace) -> None:
+    descriptor = os.open(served.directory, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # as an update does
+        with pytest.raises(DeploymentError, match="under way; wait for it"):
+            served.delete()
+    finally:
+        os.close(descriptor)
+    assert get_deployment("colours", workspace).status() == "ready"
+
+
+def test_a_model_of_a_folder_is_updated_from_there(
+    workspace: Workspace, colour_model: Model, tmp_path: Path
+) -> None:
+    for version, labels in ((1, ("x", "y", "z")), (2, ("r", "s", "t"))):
+        shutil.copytree(colour_model.path, tmp_path / "colours" / str(version))
+        changes = {"labels": labels, "version": version}
+        folder = tmp_path / "colours" / str(version)
+        dataclasses.replace(Manifest.read(folder), **changes).write(folder)
+    deployment = deploy(tmp_path / "colours" / "1", name="elsewhere", workspace=workspace)
+    try:
+        assert deployment.update().model_path == str(tmp_path / "colours" / "2")
+        (found,) = get_deployment("elsewhere", workspace).score(encode_png(patterns(16, 24)[0]))
+        assert found["label"] in ("r", "s", "t")
+    finally:
+        deployment.delete()
+
+
+def test_an_update_that_is_told_to_end_leaves_the_old_version(
+    served: Deployment, workspace: Workspace
+) -> None:
+    process = begin_update(workspace)
+    process.terminate()
+    assert process.wait() == 128 + signal.SIGTERM
+    assert len(processes(workspace)) == 3
+    assert get_deployment("colours", workspace).status() == "ready"
 
 
 def test_what_an_update_that_was_killed_left_goes_with_the_next(
     served: Deployment, workspace: Workspace
 ) -> None:
-    script = "from automl.cli.main import main; main()"
-    command = [sys.executable, "-c", script, "deployments", "update", "colours"]
-    process = subprocess.Popen([*command, "--workspace", str(workspace.root)])
-    while not any("trial" in o["role"] and o["pid"] for o in others(workspace)):
-        assert process.poll() is None
-        time.sleep(0.01)
+    process = begin_update(workspace)
     process.kill()
     process.wait()
     assert len(processes(workspace)) > 3
@@ -176,6 +213,17 @@ def test_what_an_update_that_was_killed_left_goes_with_the_next(
     updated = get_deployment("colours", workspace).update(1)
     assert updated.status() == "ready"
     assert len(processes(workspace)) == 3
+
+
+def begin_update(workspace: Workspace) -> subprocess.Popen[bytes]:
+    """Begins an update in a process of its own, until its servers start."""
+    script = "from automl.cli.main import main; main()"
+    command = [sys.executable, "-c", script, "deployments", "update", "colours"]
+    process = subprocess.Popen([*command, "--workspace", str(workspace.root)])
+    while not any("trial" in o["role"] and o["pid"] for o in others(workspace)):
+        assert process.poll() is None
+        time.sleep(0.01)
+    return process
 
 
 def others(workspace: Workspace) -> list[dict[str, Any]]:

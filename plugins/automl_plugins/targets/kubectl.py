@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import collections
 import contextlib
 import json
 import re
 import subprocess
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from automl.errors import DeploymentError
 from automl_plugins.targets.containers import GATEWAY_PORT
@@ -54,10 +56,6 @@ class Kubectl:
         run(self.command("rollout", "status", f"deployment/{name}", f"--timeout={seconds:.0f}s"),
             self.log)  # fmt: skip
 
-    def roll_back(self, name: str) -> None:
-        """Lets the former pods of a Deployment return."""
-        run(self.command("rollout", "undo", f"deployment/{name}"), self.log)
-
     def deployment(self, name: str) -> dict[str, Any] | None:
         """Returns a Deployment as it is now, `None` where there is none."""
         said = run(self.command("get", "deployment", name, "--output=json", "--ignore-not-found"))
@@ -91,13 +89,25 @@ class Kubectl:
         ) as process:
             try:
                 assert process.stdout is not None
-                line = process.stdout.readline().strip()
-                match = re.match(r"Forwarding from 127\.0\.0\.1:(\d+)", line)
-                if match is None:
-                    raise DeploymentError(
-                        f"expected kubectl to reach {name}, found: {line or 'no word'}; see "
-                        f"`automl deployments status`."
-                    )
-                yield f"http://127.0.0.1:{match[1]}"
+                yield _forwarded_address(process.stdout, name)
             finally:
                 process.terminate()
+
+
+def _forwarded_address(said: IO[str], name: str) -> str:
+    """Returns the address that kubectl says it forwards, after whatever it warns of before.
+
+    Raises:
+        DeploymentError: If it ends without one.
+    """
+    last = "no word"
+    for line in said:
+        match = re.match(r"Forwarding from 127\.0\.0\.1:(\d+)", line)
+        if match is not None:
+            # It says a line for each connection, and waits for somebody to read them.
+            threading.Thread(target=collections.deque, args=(said, 0), daemon=True).start()
+            return f"http://127.0.0.1:{match[1]}"
+        last = line.strip() or last
+    raise DeploymentError(
+        f"expected kubectl to reach {name}, found: {last}; see `kubectl get pods` for its state."
+    )

@@ -114,12 +114,19 @@ class KubernetesTarget(Target):
         began = time.monotonic()
         self._push(service)
         self._try(service, cluster)
-        self._write(service)
-        cluster.apply(manifests_folder(request))
+        manifests = manifests_folder(request)
+        before = {path: path.read_bytes() for path in manifests.iterdir()}
         try:
+            self._write(service)
+            cluster.apply(manifests)
             self._check(request, cluster, service.name)
         except BaseException:
-            cluster.roll_back(service.name)
+            # Not by the cluster's own history, in which the version may not be the last but one.
+            for path, content in before.items():
+                path.write_bytes(content)
+            with contextlib.suppress(DeploymentError):  # the first error says more
+                cluster.apply(manifests)
+                cluster.rolled_out(service.name, timeout(request.options, TIMEOUT))
             raise
         forget_other_versions(service.images)
         return DeployedService(url, dict(state), ready_seconds(began))

@@ -15,7 +15,7 @@ from typing import Any
 from automl.components import ContainerImages, DeployedService, DeployRequest, Target
 from automl_plugins.targets.containers import MODEL_SERVERS
 from automl_plugins.targets.images import build, images_of
-from automl_plugins.targets.options import check_options, timeout
+from automl_plugins.targets.options import check_options, number, object_name, timeout
 from automl_plugins.targets.plan import write_plan
 from automl_plugins.targets.ports import HOST, gateway_socket
 from automl_plugins.targets.processes import Detached, stop
@@ -55,7 +55,7 @@ class LocalTarget(Target):
         """Starts both servers and returns when the gateway says that it is ready."""
         check_options(self.name, self.options, request.options)
         began = time.monotonic()
-        with gateway_socket(request.options.get("port")) as holder:
+        with gateway_socket(number(request.options, "port")) as holder:
             port = holder.getsockname()[1]
             url = f"http://{HOST}:{port}"
             *behind, gateway = self.servers(request, port, 1)
@@ -116,6 +116,7 @@ class LocalTarget(Target):
 
     def build_image(self, request: DeployRequest, state: Mapping[str, Any]) -> ContainerImages:
         """Builds the images with which other targets serve the same version."""
+        object_name(request.name)  # which is part of an image's
         server = MODEL_SERVERS["tf-serving"]
         return build(request, images_of(request, server), server)
 
@@ -129,7 +130,8 @@ def _take_down(supervisor: Detached | None, servers: Sequence[Detached], grace: 
 
 
 def _supervisor_command(plan: Path) -> list[str]:
-    return [sys.executable, "-m", "automl_plugins.targets.supervisor", str(plan)]
+    # -P: no module in the folder where `automl` is typed is to be taken for one of its own.
+    return [sys.executable, "-P", "-m", "automl_plugins.targets.supervisor", str(plan)]
 
 
 def _parts(state: Mapping[str, Any]) -> tuple[Detached | None, list[Detached]]:

@@ -84,8 +84,21 @@ def number(options: Mapping[str, Any], name: str) -> int | None:
 
 
 def timeout(options: Mapping[str, Any], default: float) -> float:
-    """Returns the seconds that a service has to come up."""
-    return float(options.get("timeout") or default)
+    """Returns the seconds that a service has to come up.
+
+    Raises:
+        UsageError: If they are no number above 0.
+    """
+    value = options.get("timeout", default)
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds < float("inf"):
+        raise UsageError(
+            f"expected a number of seconds above 0 for timeout, found {value!r}; correct it."
+        )
+    return seconds
 
 
 def truth(options: Mapping[str, Any], name: str) -> bool:

@@ -8,12 +8,15 @@ place. It keeps the logs beside the plan from growing for ever.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from automl_plugins.targets.plan import POLL, read_plan
 from automl_plugins.targets.processes import LISTEN_FD, Detached
@@ -39,9 +42,22 @@ def main() -> None:
             reread.clear()
             watched = _watch(plan, listening)
         for each in watched:
-            each.look()
+            _try(each.look)
         for log in plan.parent.glob("*.log"):
-            rotate(log)
+            _try(rotate, log)
+
+
+def _try(do: Callable[..., None], *arguments: Any) -> None:
+    """Does what is done again soon, so that a full disk or memory now is not the end of it."""
+    try:
+        do(*arguments)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            print(f"{_moment()} not done now, but soon again: {error}", flush=True)
+
+
+def _moment() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _watch(plan: Path, listening: int) -> list[_Watched]:
@@ -64,11 +80,10 @@ class _Watched:
             return
         if now - self._started > _SOUND_AFTER:
             self._pause = _FIRST_PAUSE
-        self._server = self._server.start(self._listening)
         self._started, self._due = now, now + self._pause
         self._pause = min(2 * self._pause, _LONGEST_PAUSE)
-        moment = time.strftime("%Y-%m-%d %H:%M:%S")
-        print(f"{moment} the {self._server.role} was not there; started it", flush=True)
+        self._server = self._server.start(self._listening)
+        print(f"{_moment()} the {self._server.role} was not there; started it", flush=True)
 
 
 if __name__ == "__main__":

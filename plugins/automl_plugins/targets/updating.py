@@ -63,11 +63,9 @@ def update(
         request, "trial gateway", upstream.partition("=")[2], trial_port, generation
     )
 
-    def remember(**changes: Any) -> dict[str, Any]:
+    def remember() -> None:
         others = [each.to_state() for each in (*behind, gateway, trial)]
-        changed = {**state, "others": others, **changes}
-        request.remember(changed)
-        return changed
+        request.remember({**state, "others": others})
 
     try:
         remember()  # before they start, so that an update that is killed leaves nothing unknown
@@ -83,16 +81,17 @@ def update(
     except BaseException:
         # The socket's line is the old gateway's alone again.
         _clear(supervisor, plan, old, [each.to_state() for each in (trial, gateway, *behind)])
+        request.remember({**state, "others": []})
         raise
     new = {
+        **state,
         "generation": generation,
         "processes": [each.to_state() for each in (*behind, gateway)],
     }
-    remember(**new, others=[process.to_state() for process in old])
+    request.took_over({**new, "others": [process.to_state() for process in old]})
     stop(list(reversed(old)), _GRACE)
     seconds = {each.role: start_seconds(each) or 0.0 for each in (*behind, gateway)}
-    done = {**state, **new, "others": []}
-    return DeployedService(state["url"], done, seconds | ready_seconds(began))
+    return DeployedService(state["url"], {**new, "others": []}, seconds | ready_seconds(began))
 
 
 def _clear(
@@ -102,15 +101,17 @@ def _clear(
     others: Sequence[Mapping[str, Any]],
 ) -> None:
     """Has `servers` watched and nothing else, and ends what an update has left behind."""
+    left = [Detached.from_state(other) for other in others]
     if supervisor.find() is None:
+        stop(left, grace=2.0)
         raise DeploymentError(
             "expected the deployment's supervisor to run, found that it has ended; delete the "
             "deployment and deploy again."
         )
-    if others:
+    if left:
         _replan(supervisor, plan, servers)
         time.sleep(2 * POLL)  # or it would start them again
-        stop([Detached.from_state(other) for other in others], grace=2.0)
+        stop(left, grace=2.0)
 
 
 def _replan(supervisor: Detached, plan: Path, servers: Sequence[Detached]) -> None:

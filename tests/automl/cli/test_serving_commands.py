@@ -82,7 +82,9 @@ def test_deploy_prints_one_object_and_imports_no_framework(
 
 
 def test_score_by_name(home: Path, deployed: Deployment, colour_images: dict[str, Path]) -> None:
-    done = automl("score", "colours", *colour_images.values(), "--workspace", home, "--json")
+    """A key in the environment is that of another service, named by its address."""
+    command = ["score", "colours", *colour_images.values(), "--workspace", home, "--json"]
+    done = automl(*command, AUTOML_KEY="another")
     assert done.returncode == 0, done.stderr
     results = json.loads(done.stdout)["results"]
     assert [r["label"] for r in results] == list(colour_images)
@@ -130,6 +132,9 @@ def test_score_goes_on_after_a_bad_image_and_exits_with_1(
             2,
             "--port to be a whole number from 1 to 65535, found '0'",
         ),
+        (["deploy", "colours", "--name", "x", "--set", "port=x"], 2, "for port, found 'x'"),
+        (["deploy", "colours", "--name", "x", "--set", "timeout=5m"], 2, "timeout, found '5m'"),
+        (["deploy", "colours", "--name", "x.json"], 2, "that does not end in .json"),
         (["deploy", "colours", "--version", "7"], 1, "(1), found 7"),
         (["deploy", "colours", "--target", "moon"], 2, "found 'moon'"),
         (["deploy", "colours", "--set", "server"], 2, "expected --set OPTION=VALUE"),

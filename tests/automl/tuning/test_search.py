@@ -181,7 +181,7 @@ def test_it_is_shown_with_how_to_search_so_again(run, workspace, capsys):
     with pytest.raises(SystemExit):
         main(["runs", "show", run.id, "--workspace", str(workspace.root)])
     shown = capsys.readouterr().out
-    call = "\nautoml.search(IMAGES, name='digits', trials=2, seed=0, fixed={"
+    call = "\nautoml.search(IMAGES, test=TEST_IMAGES, name='digits', trials=2, seed=0, fixed={"
     pins = "'backbone': 'pixels', 'resolution': '8'}, strategy='staged', compute='local', "
     assert f"{call}{pins}workers=1)\n" in shown
     assert "◆" in next(line for line in shown.splitlines() if line.split()[:1] == ["1"])

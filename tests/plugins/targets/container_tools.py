@@ -171,6 +171,7 @@ def kubectl(words: list[str]) -> None:
             print(json.dumps({"status": {"readyReplicas": 1} if ready else {}}))
     elif verb == "port-forward":
         pod = pods(rest[0].partition("/")[2])[-1]
+        print("E0102 memcache.go:287] couldn't get resource list", file=sys.stderr, flush=True)
         print(f"Forwarding from 127.0.0.1:{pod['ports'][rest[1][1:]]} -> {rest[1][1:]}", flush=True)
         signal.pause()
     elif verb == "logs":
@@ -222,12 +223,9 @@ def start_pod(deployment: dict[str, Any]) -> None:
 
 def roll_out(verb: str, name: str) -> None:
     *old, new = pods(name)
-    if verb == "undo":
-        old, new = [new], old[-1]
-    else:
-        assert verb == "status"
-        for kind in new["probes"]:
-            wait(lambda kind=kind: answers(new, kind), new["pids"])
+    assert verb == "status"
+    for kind in new["probes"]:
+        wait(lambda kind=kind: answers(new, kind), new["pids"])
     for pod in old:
         end(pod["pids"])
     save(f"pods-{name}", {"pods": [new]})

@@ -17,6 +17,7 @@ from automl.deployment import Deployment, deploy
 from automl.errors import DeploymentError, UsageError
 from automl.manifest import MANIFEST
 from automl.workspace import Workspace
+from automl_plugins.targets.kubernetes import KubernetesTarget
 
 
 def objects(deployment: Deployment) -> dict[str, dict[str, Any]]:
@@ -173,3 +174,29 @@ def test_its_commands_serve(
     assert deployment.missing == ""
     assert deployment.state["context"] == "stand-in"
     live(deployment)
+
+
+@pytest.mark.slow
+def test_pods_that_come_up_badly_give_way_to_the_former_ones(
+    versions: Workspace,
+    tools: Path,
+    colour_images: dict[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    options = {"registry": "r.example/me", "server": "tf-serving"}
+    deployment = deploy("colours", "shop", "kubernetes", versions, version=1, **options)
+    manifests = deployment.directory / "manifests"
+    before = {path.name: path.read_bytes() for path in manifests.iterdir()}
+    check = KubernetesTarget._check
+
+    def fail_after_the_trial(self: Any, request: Any, cluster: Any, name: str) -> None:
+        check(self, request, cluster, name)
+        if name == "automl-shop":
+            raise DeploymentError("expected answers, found none")
+
+    monkeypatch.setattr(KubernetesTarget, "_check", fail_after_the_trial)
+    with pytest.raises(DeploymentError, match="expected answers"):
+        deployment.update()
+    assert {path.name: path.read_bytes() for path in manifests.iterdir()} == before
+    assert deployment.score(colour_images["rot"])[0]["label"] == "red"
+    deployment.delete()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,6 +19,9 @@ from automl.components import DeployRequest
 from automl.errors import DeploymentError, UsageError
 from automl.registry import Model
 from automl_plugins.targets.local import LocalTarget
+from automl_plugins.targets.plan import write_plan
+from automl_plugins.targets.ports import bound, free_port
+from automl_plugins.targets.processes import Detached
 from automl_plugins.targets.rotation import LARGEST
 
 
@@ -46,7 +52,7 @@ def running(directory: Path) -> list[psutil.Process]:
     [
         ({"prot": 9000}, r"\(port, timeout\), found 'prot'; did you mean 'port'"),
         ({"port": 70000}, "found 70000"),
-        ({"port": "80"}, "found '80'"),
+        ({"port": "80x"}, "found '80x'"),
     ],
 )
 def test_options_are_checked(
@@ -129,6 +135,32 @@ def test_what_ends_is_started_again(request_: DeployRequest) -> None:
         target.delete(service.state)
     assert target.status(service.state) == "stopped"
     assert running(request_.directory) == []
+
+
+def test_a_server_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:
+    """As while its package is installed anew, or memory is short."""
+    program = tmp_path / "server"
+    command = (str(program), str(tmp_path))
+    server = Detached("server", None, command, str(tmp_path / "server.log"))
+    plan = tmp_path / "plan"
+    write_plan(plan, [server])
+    log = tmp_path / "supervisor.log"
+    with bound(free_port()) as holder, log.open("w") as said:
+        supervisor = subprocess.Popen(
+            [sys.executable, "-m", "automl_plugins.targets.supervisor", plan],
+            env={**os.environ, "AUTOML_LISTEN_FD": str(holder.fileno())},
+            pass_fds=[holder.fileno()],
+            stdout=said,
+        )
+        try:
+            wait_for(lambda: "soon again" in log.read_text())
+            program.write_text(f"#!{sys.executable}\nimport time\ntime.sleep(100)\n")
+            program.chmod(0o755)
+            wait_for(lambda: "started it" in log.read_text())
+        finally:
+            for process in (supervisor, *psutil.Process(supervisor.pid).children()):
+                process.kill()
+                process.wait()
 
 
 def name(process: psutil.Process) -> str:
