@@ -55,9 +55,21 @@ class TimedProtocol(H11Protocol):
         before = self.cycle
         super().handle_events()
         if self.cycle is not before and not self.cycle.response_complete:
-            self._stop_waiting()
+            if not self.flow.write_paused:
+                self._stop_waiting()
             if self._last:
                 self.cycle.keep_alive = False
+
+    def pause_writing(self) -> None:
+        """Begins to wait for the client to take what lies here."""
+        super().pause_writing()
+        self._wait(self.transport.abort, HEAD_SECONDS)
+
+    def resume_writing(self) -> None:
+        """Stops waiting for that; an answer that is whole is followed by the next request."""
+        super().resume_writing()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()
 
     def on_response_complete(self) -> None:
         """Begins to wait for the next request, or for the client to take its answer."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -94,9 +95,21 @@ def load_object(body: bytes) -> dict[str, Any]:
         raise _invalid("a body of JSON", "none that can be read") from None
     if not isinstance(request, dict):
         raise _invalid("a JSON object", f"a {type(request).__name__}")
-    if not isinstance(request.get("signature_name", ""), str):
-        raise _invalid("text for 'signature_name'", f"a {type(request['signature_name']).__name__}")
+    name = request.get("signature_name", "")
+    if not is_text(name):
+        raise _invalid("text for 'signature_name'", "another value")
     return request
+
+
+def is_text(value: Any) -> bool:
+    """Returns whether a JSON value is text that UTF-8 and so a message can hold.
+
+    JSON's `"\\ud800"`, half of a character, is none.
+    """
+    try:
+        return isinstance(value, str) and value.encode() is not None
+    except UnicodeEncodeError:
+        return False
 
 
 def is_bytes(value: Any) -> bool:
@@ -141,6 +154,9 @@ def _to_array(value: Any, info: Any, name: str) -> Array:
     dtype = tensors.dtype_of(info.dtype)
     if dtype == np.object_:
         return _bytes_array(_to_bytes(value, name, 0), name)
+    # Before NumPy sees it: of text it would make an array with room for the longest everywhere.
+    if not _kinds(value) <= {bool, int, float, list}:
+        raise _invalid(f"{dtype.name} values for {name!r}", "values of another type")
     try:
         array = np.array(value)
     except (ValueError, OverflowError, RecursionError):
@@ -155,6 +171,14 @@ def _to_array(value: Any, info: Any, name: str) -> Array:
     if array.size and dtype.kind == "f":
         _check_precision(array, dtype, name)
     return array.astype(dtype)
+
+
+def _kinds(value: Any) -> set[type]:
+    """Returns the types of what nested lists hold, down to the level where one is no list."""
+    level = [value]
+    while level and all(type(one) is list for one in level):
+        level = list(itertools.chain.from_iterable(level))
+    return set(map(type, level))
 
 
 def _check_precision(array: Array, dtype: np.dtype[Any], name: str) -> None:

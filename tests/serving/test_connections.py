@@ -110,6 +110,26 @@ def test_a_client_that_takes_no_answer_is_left(server: Any) -> None:
         assert taken < 50_000_000
 
 
+def test_a_client_that_asks_on_and_takes_no_answer_is_left(server: Any) -> None:
+    with connect(server.port) as connection:
+        connection.sendall(b"GET /1000000 HTTP/1.1\r\nHost: x\r\n\r\n" * 100)
+        began = time.monotonic()
+        while not server.server_state.total_requests or server.server_state.connections:
+            assert time.monotonic() < began + 20
+            time.sleep(0.05)
+
+
+def test_a_slow_client_that_asks_on_has_all_its_answers(server: Any) -> None:
+    with connect(server.port) as connection:
+        connection.sendall(b"GET /1000000 HTTP/1.1\r\nHost: x\r\n\r\n" * 20)
+        taken = 0
+        while taken < 20_000_000:
+            some = len(connection.recv(1 << 18))
+            assert some
+            taken += some
+            time.sleep(0.01)
+
+
 def test_requests_that_are_in_time_are_answered_on_one_connection(port: int) -> None:
     with connect(port) as connection:
         for _ in range(4):

@@ -12,6 +12,7 @@ from typing import Any
 
 import grpc
 from google.protobuf.json_format import MessageToDict
+from google.protobuf.message import DecodeError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -77,7 +78,13 @@ class ModelApi:
         self._name(request, asked.model_spec)
         told = await self._call(self._upstream.prediction.GetModelMetadata, asked, deadline)
         signatures = SignatureDefMap()
-        told.metadata["signature_def"].Unpack(signatures)
+        try:
+            told.metadata["signature_def"].Unpack(signatures)
+        except DecodeError as error:
+            raise UpstreamError(
+                "expected signatures from the model server, found other bytes; check what "
+                "--upstream names."
+            ) from error
         return told.model_spec, signatures
 
     def _name(self, request: Request, spec: Any) -> None:

@@ -78,6 +78,8 @@ class Upstream:
         except grpc.aio.AioRpcError as error:
             told = as_gateway_error(error)
             raise UnavailableError(str(told)) from None
+        if answer is None:  # what gRPC makes of bytes that are no message
+            raise _not_served()
         states = {status.version: status.state for status in answer.model_version_status}
         if states.get(self.version) != ModelVersionStatus.AVAILABLE:
             raise _not_served()

@@ -123,12 +123,12 @@ class Catalog:
         if label not in labels:
             raise ServingError(
                 "INVALID_ARGUMENT",
-                f"expected a version label that is set, found {label!a}; name a version.",
+                f"expected a version label that is set, found {label[:200]!a}; name a version.",
             )
         return labels[label]
 
     def _not_found(self, name: str, version: int | None) -> ServingError:
-        asked = f"{name!a}" if version is None else f"{name!a} version {version}"
+        asked = f"{name[:200]!a}" + ("" if version is None else f" version {version}")
         served = "; ".join(
             f"{other} version {', '.join(map(str, numbers))}"
             for other, numbers in sorted(self.numbers().items())

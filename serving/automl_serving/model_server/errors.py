@@ -55,9 +55,12 @@ class QueueFullError(ServingError):
 
 
 def as_load_error(error: Exception) -> ServingError:
-    """Returns what a model's status says of a version that could not be loaded."""
+    """Returns what a model's status says of a version that could not be loaded.
+
+    It is another error, since the one that was raised holds on to all that it passed through.
+    """
     if isinstance(error, ServingError):
-        return error
+        return ServingError(error.grpc_code, str(error))
     if isinstance(error, AutomlError):
         return ServingError("FAILED_PRECONDITION", str(error))
     logger.error("a model could not be loaded", exc_info=error)

@@ -94,7 +94,7 @@ def multi_inference(servable: Servable, request: MultiInferenceRequest) -> Multi
         if spec.name != request.tasks[0].model_spec.name:
             raise _invalid("tasks of one model", "several")
         if spec.signature_name in seen:
-            raise _invalid("each signature once", f"{spec.signature_name!a} twice")
+            raise _invalid("each signature once", f"{spec.signature_name[:200]!a} twice")
         seen.add(spec.signature_name)
         result = response.results.add()
         if task.method_name == CLASSIFY:
@@ -106,8 +106,8 @@ def multi_inference(servable: Servable, request: MultiInferenceRequest) -> Multi
         else:
             raise ServingError(
                 "UNIMPLEMENTED",
-                f"expected the method {CLASSIFY} or {REGRESS}, found {task.method_name!a}; ask for "
-                f"one.",
+                f"expected the method {CLASSIFY} or {REGRESS}, found "
+                f"{task.method_name[:200]!a}; ask for one.",
             )
         result.model_spec.CopyFrom(one.model_spec)
     if not response.results:

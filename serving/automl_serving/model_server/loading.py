@@ -47,7 +47,11 @@ class Loader:
         with self._metrics.load(path):
             servable = Servable(name, version, self._load(path, beside))
             if self._warm:
-                warm_up(servable, path)
+                try:
+                    warm_up(servable, path)
+                except BaseException:
+                    servable.model.close()
+                    raise
             return servable
 
     def _load(self, path: Path, beside: bool) -> LoadedModel:

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 from automl.errors import NotFoundError
 from automl_serving.model_server.catalog import Catalog, Version
@@ -43,17 +44,22 @@ class ModelManager:
         self._labels_may_wait = labels_may_wait
         self._catalog = catalog
         self._turn = asyncio.Lock()
-        self._draining: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         # One, so that versions are loaded one after another however many are new.
         self._loader = ThreadPoolExecutor(1, thread_name_prefix="load")
 
     async def apply(self, configs: Sequence[ModelConfig]) -> None:
         """Serves these models and no others; returns once each has a version that answers.
 
+        Who stops to wait for it does not stop it, since nothing may stay half loaded.
+
         Raises:
             ServingError: FAILED_PRECONDITION if a label names a version that is not served, in
                 which case nothing has changed; UNKNOWN if a model has no version that answers.
         """
+        await asyncio.shield(self._in_background(self._apply(configs)))
+
+    async def _apply(self, configs: Sequence[ModelConfig]) -> None:
         async with self._turn:
             for config in configs:
                 self._check_labels(config)
@@ -114,13 +120,12 @@ class ModelManager:
     async def _bring_up(self, name: str, version: Version) -> None:
         version.state = "LOADING"
         loop = asyncio.get_running_loop()
-        version.stamp = await loop.run_in_executor(self._loader, stamp, version.path)
         beside = any(self._catalog.available(other) for other in self._catalog.versions)
-        loading = loop.run_in_executor(
-            self._loader, self._load, name, version.number, version.path, beside
-        )
         try:
-            version.servable = await loading
+            version.stamp = await loop.run_in_executor(self._loader, stamp, version.path)
+            version.servable = await loop.run_in_executor(
+                self._loader, self._load, name, version.number, version.path, beside
+            )
         except Exception as error:
             version.state, version.error = "END", as_load_error(error)
             logger.error("%s version %d cannot be served: %s", name, version.number, version.error)
@@ -130,9 +135,13 @@ class ModelManager:
 
     def _take_down(self, name: str, version: Version) -> None:
         version.state = "UNLOADING"
-        task = asyncio.create_task(self._drain(name, version))
-        self._draining.add(task)
-        task.add_done_callback(self._draining.discard)
+        self._in_background(self._drain(name, version))
+
+    def _in_background(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _drain(self, name: str, version: Version) -> None:
         while version.users:

@@ -27,17 +27,23 @@ async def every(seconds: float, look: Callable[[], Awaitable[None]]) -> None:
 def follow_file(
     manager: ModelManager, path: Path, current: Sequence[ModelConfig]
 ) -> Callable[[], Awaitable[None]]:
-    """Returns what applies the configuration in `path` to `manager` whenever it has changed."""
-    known = list(current)
+    """Returns what applies the configuration in `path` to `manager` whenever it has changed.
+
+    One that is refused is tried again: its labels may name a version that is still to come.
+    """
+    known, refusal = list(current), ""
 
     async def look() -> None:
-        nonlocal known
+        nonlocal known, refusal
         try:
             found = await asyncio.to_thread(read_config, path)
             if found != known:
-                known = found
                 await manager.apply(found)
+                known = found
+            refusal = ""
         except ServingError as error:
-            logger.error("the model configuration was not followed: %s", error)
+            if str(error) != refusal:
+                refusal = str(error)
+                logger.error("the model configuration was not followed: %s", error)
 
     return look

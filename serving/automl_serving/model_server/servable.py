@@ -45,7 +45,7 @@ class Servable:
             known = ", ".join(sorted(self.model.signatures))
             raise ServingError(
                 "FAILED_PRECONDITION",
-                f"expected a signature of {self.name} ({known}), found {name!a}; name one.",
+                f"expected a signature of {self.name} ({known}), found {name[:200]!a}; name one.",
             ) from None
 
     def describe(self, spec: Any, signature_name: str | None = None) -> None:

@@ -5,6 +5,7 @@ As tensorflow_serving/sources/storage_path/file_system_storage_path_source.cc de
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from automl.errors import NotFoundError
@@ -45,9 +46,8 @@ def stamp(path: Path) -> tuple[int, int]:
     So that a version which could not be loaded is tried again once it is complete.
     """
     changes = [0]
-    for child in path.rglob("*"):
-        try:
-            changes.append(child.stat().st_mtime_ns)
-        except OSError:  # gone meanwhile
-            continue
+    with contextlib.suppress(OSError):  # a folder has gone meanwhile: it will change again
+        for child in path.rglob("*"):
+            with contextlib.suppress(OSError):
+                changes.append(child.stat().st_mtime_ns)
     return len(changes), max(changes)

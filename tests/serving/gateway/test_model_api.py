@@ -85,6 +85,8 @@ def test_what_is_not_served(client: httpx.Client, path: str, status: int, code: 
         b'{"inputs": {"other": 1}}',
         b'{"inputs": 1, "signature_name": "nothing"}',
         b'{"inputs": 1, "signature_name": 5}',
+        b'{"inputs": 1, "signature_name": "\\ud800"}',
+        b'{"instances": ["' + b"a" * 10**6 + b'"' + b', "b"' * 10**5 + b"]}",
         b'{"inputs": 1, "extra": 5}',
         b'{"instances":' + b"[" * 500 + b"]" * 500 + b"}",
         b'{"instances":' + b"[" * 100_000 + b"]" * 100_000 + b"}",

@@ -17,10 +17,11 @@ import grpc
 import httpx
 import numpy as np
 import pytest
+from tensorflow_serving.apis.get_model_metadata_pb2 import GetModelMetadataResponse
 
 from automl import images
 from automl_serving import tensors
-from automl_serving.gateway.stubs import PredictResponse
+from automl_serving.gateway.stubs import PredictResponse, SignatureDefMap
 
 FILES = {"image": ("a.png", images.encode_png(np.zeros((4, 4, 3), np.uint8)))}
 
@@ -104,6 +105,20 @@ BAD: dict[str, bytes] = {
 def test_an_answer_that_is_none(upstream: Misbehaving, behind: httpx.Client, name: str) -> None:
     upstream.behave = lambda context: BAD[name]
     check(behind.post("/v1/score", files=FILES), 502, "upstream_failed")
+
+
+def test_nothing_but_a_message_makes_it_ready(upstream: Misbehaving, behind: httpx.Client) -> None:
+    upstream.behave = lambda context: BAD["no message"]
+    check(behind.get("/readyz"), 503, "unavailable")
+
+
+def test_signatures_that_are_none(upstream: Misbehaving, behind: httpx.Client) -> None:
+    told = GetModelMetadataResponse()
+    told.metadata["signature_def"].Pack(SignatureDefMap())
+    told.metadata["signature_def"].value = BAD["no message"]
+    upstream.behave = lambda context: bytes(told.SerializeToString())
+    answer = behind.post("/v1/models/colours:predict", json={"instances": [1]})
+    check(answer, 502, "upstream_failed")
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from automl_serving.model_server.errors import ServingError
 from automl_serving.model_server.loading import Loader
 from automl_serving.model_server.manager import ModelManager
 from automl_serving.model_server.metrics import ServerMetrics
+from automl_serving.model_server.polling import follow_file
 from automl_serving.model_server.warmup import REQUESTS
 
 
@@ -101,6 +102,49 @@ def test_a_new_version_takes_over_and_no_request_fails(play: Any) -> None:
         await asyncio.gather(*clients)
         assert {1, 3} <= {*answers, 3} <= {1, 2, 3}
         assert place.catalog.numbers() == {"plus": [3]}
+
+    play(scenario)
+
+
+def test_a_version_is_loaded_though_nobody_waits_for_it(play: Any) -> None:
+    """As where a client's deadline for a new configuration passes."""
+
+    async def scenario(place: Place) -> None:
+        place.put(1)
+        place.may_load.clear()
+        asked = asyncio.create_task(place.manager.apply([place.config()]))
+        assert await asyncio.to_thread(place.loading.wait, 30)
+        asked.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asked
+        place.may_load.set()
+        await place.manager.poll()
+        assert place.states() == {1: "AVAILABLE"}
+        assert await place.ask() == 1
+
+    play(scenario)
+
+
+def test_a_configuration_that_was_refused_is_tried_again(play: Any, tmp_path: Path) -> None:
+    """Its label names a version that is not served yet."""
+
+    async def scenario(place: Place) -> None:
+        place.put(1)
+        configs = [place.config()]
+        await place.manager.apply(configs)
+        file = tmp_path / "models.config"
+        file.write_text(
+            f'model_config_list {{ config {{ name: "plus" base_path: "{place.folder}" '
+            f'model_platform: "tensorflow" version_labels {{ key: "stable" value: 2 }} }} }}'
+        )
+        look = follow_file(place.manager, file, configs)
+        await look()
+        assert place.catalog.configs["plus"].labels == {}
+        place.put(2)
+        await place.manager.poll()
+        await look()
+        assert place.catalog.configs["plus"].labels == {"stable": 2}
+        assert await place.ask(label="stable") == 2
 
     play(scenario)
 

@@ -115,6 +115,8 @@ REFUSED = [
     (400, "many", {"instances": [1]}),
     (400, "many:classify", {"examples": []}),
     (400, "many:classify", {"examples": [{"x": 1}]}),
+    (400, "many:classify", {"examples": [{"\ud800": 1}]}),
+    (400, "many:classify", {"examples": [{"x": 1}], "signature_name": "\ud800"}),
 ]
 
 
