@@ -90,7 +90,8 @@ def from_proto(message: Any, max_bytes: int) -> Array:
     if message.tensor_shape.unknown_rank or len(shape) > 32 or any(size < 0 for size in shape):
         raise DataError("expected a tensor with a known shape, found none; set tensor_shape.")
     count = math.prod(shape)
-    if count * max(1, dtype.itemsize) > max_bytes:
+    # Where one size is 0, the others must still be ones that NumPy can hold.
+    if math.prod(max(1, size) for size in shape) * max(1, dtype.itemsize) > max_bytes:
         raise DataError(
             f"expected a tensor of at most {max_bytes:,} bytes, found shape {list(shape)} of "
             f"{dtype.name}; send fewer rows."

@@ -71,6 +71,14 @@ def test_values_out_of_range_are_refused() -> None:
         tensors.from_proto(message, LIMIT)
 
 
+def test_no_rows_of_an_impossible_size_are_refused() -> None:
+    message = TensorProto(dtype=tf.float32.as_datatype_enum)
+    for size in (0, 2**62):
+        message.tensor_shape.dim.add(size=size)
+    with pytest.raises(DataError, match="at most"):
+        tensors.from_proto(message, LIMIT)
+
+
 @pytest.mark.parametrize(("limit", "fits"), [(400, True), (399, False)])
 def test_size_is_limited_before_memory_is_taken(limit: int, fits: bool) -> None:
     message = tf.make_tensor_proto(1.0, tf.float32, [100])
