@@ -15,7 +15,11 @@ _THREADS = 16
 
 
 class ImageFetcher:
-    """Fetches images in threads of its own, so that waiting for others stops no decoding."""
+    """Fetches images in threads of its own, so that waiting for others stops no decoding.
+
+    Attributes:
+        room: Is held while an image is fetched and until it is decoded, so that few lie in memory.
+    """
 
     def __init__(self, settings: GatewaySettings) -> None:
         """Takes the settings that begin with `fetch_`."""
@@ -28,6 +32,7 @@ class ImageFetcher:
         )
         self._fetcher = Fetcher(rules)
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fetch")
+        self.room = asyncio.Semaphore(_THREADS)
 
     async def fetch(self, address: ImageAddress) -> bytes | ImageProblem:
         """Returns an image's bytes, or why there are none."""

@@ -88,7 +88,11 @@ class Scorer:
                     "expected the image itself, found an address, which this service does not "
                     "fetch; send the image as 'b64'.",
                 )
-            content = await self._fetcher.fetch(content)
+            async with self._fetcher.room:
+                return await self._decoded(await self._fetcher.fetch(content))
+        return await self._decoded(content)
+
+    async def _decoded(self, content: bytes | ImageProblem) -> NDArray[np.uint8] | ImageProblem:
         if isinstance(content, ImageProblem):
             return content
         if len(content) > self._max_bytes:

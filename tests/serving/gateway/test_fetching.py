@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
+
+from automl.registry import Model
+from automl_serving.gateway.fetching import ImageFetcher
+from automl_serving.gateway.score_request import ImageAddress, ImageProblem, Parameters, ScoreItem
+from automl_serving.gateway.scoring import Scorer
+from automl_serving.gateway.settings import GatewaySettings
+from automl_serving.gateway.upstream import Upstream
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +107,41 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back(fetching: httpx.Cli
     assert answers[-1].json()["error"]["code"] == "too_many_requests"
     assert 0 < int(answers[-1].headers["retry-after"]) <= 100
     assert fetching.get("/healthz").status_code == 200
+
+
+def test_few_images_at_a_time_wait_to_be_decoded(web: str, colour_model: Model) -> None:
+    settings = GatewaySettings(
+        model="colours",
+        manifest=colour_model.path,
+        fetch_urls=True,
+        fetch_http=True,
+        fetch_networks="127.0.0.1/32",
+    )
+    may_decode = threading.Event()
+    items = [ScoreItem(ImageAddress(f"{web}/text.png"), Parameters()) for _ in range(50)]
+    fetched = []
+
+    class Counting(ImageFetcher):
+        async def fetch(self, address: ImageAddress) -> bytes | ImageProblem:
+            content = await super().fetch(address)
+            fetched.append(content)
+            return content
+
+    async def score() -> list[dict[str, Any]]:
+        with ThreadPoolExecutor(1) as pool:
+            pool.submit(may_decode.wait)
+            # What is no picture needs no model server.
+            upstream, fetcher = Upstream("127.0.0.1:9", "colours", 1), Counting(settings)
+            scorer = Scorer(colour_model.manifest, upstream, pool, fetcher, settings)
+            deadline = asyncio.get_running_loop().time() + 60
+            scoring = asyncio.create_task(scorer.score(items, deadline))
+            await asyncio.sleep(2)
+            at_first = len(fetched)
+            may_decode.set()
+            results = await scoring
+            await upstream.close()
+        assert at_first == 16
+        return results
+
+    results = asyncio.run(score())
+    assert [result["error"]["code"] for result in results] == ["bad_image"] * 50
