@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import io
 import json
@@ -181,7 +182,12 @@ def test_a_worker_that_is_killed_ends_the_test(
 
 def started_here() -> list[psutil.Process]:
     """Returns the load generator's processes, its own first."""
-    return psutil.Process().children(recursive=True)
+    found = []
+    for process in psutil.Process().children():
+        with contextlib.suppress(psutil.Error):  # it has just ended
+            if "automl.loadtest.generator" in process.cmdline():
+                found += [process, *process.children(recursive=True)]
+    return found
 
 
 @with_locust
