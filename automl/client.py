@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypedDict, Unpack, cast
 from urllib.parse import urlsplit
 
+from automl.downloads.addresses import is_loopback
 from automl.errors import ScoringError, UsageError
 from automl.payload import ImageFault, Images, payloads
 
@@ -104,7 +104,7 @@ class ScoringClient:
             headers={"Authorization": f"Bearer {key}"},
             timeout=httpx.Timeout(_ANSWER_SECONDS, connect=_CONNECT_SECONDS),
             # No proxy of the environment's stands between this machine and itself.
-            trust_env=not _is_loopback(host),
+            trust_env=not is_loopback(host),
         )
 
     def __enter__(self) -> ScoringClient:
@@ -229,12 +229,3 @@ def _size(dims: Sequence[int] | None) -> tuple[int, int] | None:
             f"[224, 224], found {dims!r}; correct them or leave them out."
         )
     return dims[0], dims[1]
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

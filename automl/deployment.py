@@ -15,6 +15,7 @@ import logging
 import os
 import secrets
 import shutil
+import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
+
+_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def deploy(
@@ -241,8 +244,9 @@ class Deployment:
         with _changing(self.directory, fcntl.LOCK_EX):
             current = Deployment._read(self._record)
             new = dataclasses.replace(current, version=opened.version, model_path=str(opened.path))
-            request = current._request(opened, options)
-            request = dataclasses.replace(request, took_over=new._remember)
+            request = dataclasses.replace(
+                current._request(opened, options), took_over=new._remember
+            )
             done = new._with(current._target.update(request, current.state))
             done._update()
         return done
@@ -256,7 +260,7 @@ class Deployment:
             DeploymentError: If an update is under way, or something cannot be taken down.
         """
         with contextlib.ExitStack() as held:
-            if self.directory.is_dir():
+            with contextlib.suppress(NotFoundError):  # nobody updates what has no folder
                 held.enter_context(_changing(self.directory, fcntl.LOCK_SH))
             while (current := self._current()) is not None:
                 current._target.delete(current.state)
@@ -375,7 +379,6 @@ class Deployment:
             directory=self.directory,
             options={key: value for key, value in options.items() if value is not None},
             remember=self._remember,
-            took_over=self._remember,
         )
 
     def _remember(self, state: Mapping[str, Any]) -> None:
@@ -398,14 +401,22 @@ def _names(workspace: Workspace) -> list[str]:
 
 @contextlib.contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """Lets one process at a time change the records in `folder`, leaving no file behind."""
+    """Lets one process at a time change the records in `folder`, leaving no file behind.
+
+    A signal waits until that is done: an exception at the wrong moment would keep the lock, for
+    which the same process then waited when it cleans up.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(folder, os.O_RDONLY)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(descriptor)
     finally:
-        os.close(descriptor)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

@@ -174,5 +174,7 @@ def _print(deployment: Deployment, workspace: str | None) -> None:
 
 def _near(url: str) -> str:
     """Returns where a service's address can be reached from."""
-    here = (urlsplit(url).hostname or "") in ("127.0.0.1", "::1", "localhost")
+    from automl.downloads.addresses import is_loopback
+
+    here = is_loopback(urlsplit(url).hostname or "")
     return "on this machine" if here else "in the same network"

@@ -1,4 +1,4 @@
-"""Which network addresses somebody else's URL may lead to: public ones.
+"""Which network addresses are public, and so what somebody else's URL may lead to.
 
 A program that fetches what it is told reaches what its teller cannot: the services of its own
 machine and network, and the address where a cloud hands out credentials.
@@ -43,6 +43,14 @@ def is_public(address: str) -> bool:
     if parsed.is_multicast or parsed.is_reserved or not parsed.is_global:
         return False
     return not _is_within(parsed, _NOT_PUBLIC)
+
+
+def is_loopback(host: str) -> bool:
+    """Says whether a host, by name or IP address, is this machine as it calls itself."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def parse_networks(text: str) -> tuple[Network, ...]:

@@ -95,21 +95,22 @@ def load_object(body: bytes) -> dict[str, Any]:
         raise _invalid("a body of JSON", "none that can be read") from None
     if not isinstance(request, dict):
         raise _invalid("a JSON object", f"a {type(request).__name__}")
-    name = request.get("signature_name", "")
-    if not is_text(name):
-        raise _invalid("text for 'signature_name'", "another value")
+    check_text(request.get("signature_name", ""), "'signature_name'")
     return request
 
 
-def is_text(value: Any) -> bool:
-    """Returns whether a JSON value is text that UTF-8 and so a message can hold.
+def check_text(value: Any, of: str) -> None:
+    """Checks that a JSON value is text that UTF-8, and so a message, can hold.
 
-    JSON's `"\\ud800"`, half of a character, is none.
+    Raises:
+        DataError: If it is none, or has half of a character, as JSON's `"\\ud800"` is.
     """
+    if not isinstance(value, str):
+        raise _invalid(f"text for {of}", f"a {type(value).__name__}")
     try:
-        return isinstance(value, str) and value.encode() is not None
+        value.encode()
     except UnicodeEncodeError:
-        return False
+        raise _invalid(f"text for {of}", "half of a character") from None
 
 
 def is_bytes(value: Any) -> bool:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ipaddress
 from dataclasses import MISSING, dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from automl.downloads.addresses import parse_networks
+from automl.downloads.addresses import is_loopback, parse_networks
 from automl.errors import UsageError
 from automl_serving.settings import Settings, check_port, setting
 
@@ -130,7 +129,7 @@ class GatewaySettings(Settings):
                 f"expected networks such as 10.1.0.0/16 for --fetch-networks, found another text "
                 f"({error}); correct it."
             ) from error
-        if self.keys_file is None and not _is_loopback(self.host):
+        if self.keys_file is None and not is_loopback(self.host):
             raise UsageError(
                 f"expected --keys-file for an address that others can reach, found none for "
                 f"{self.host}; give one, or use --host 127.0.0.1."
@@ -148,10 +147,3 @@ class GatewaySettings(Settings):
                 f"expected a version's folder for --manifest, beside which {self.flag(label)} "
                 f"finds others, found {self.manifest}; name one such as models/NAME/1."
             )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from automl.errors import DataError
-from automl_serving.json_tensors import decode_bytes, is_bytes, is_text, load_object
+from automl_serving.json_tensors import check_text, decode_bytes, is_bytes, load_object
 from automl_serving.model_server.messages import Example, Input
 
 
@@ -59,8 +59,7 @@ def _example(row: Any) -> Any:
         raise _invalid("a JSON object for each example", f"a {type(row).__name__}")
     example = Example()
     for name, value in row.items():
-        if not is_text(name):
-            raise _invalid("text for a feature's name", "half of a character")
+        check_text(name, "a feature's name")
         feature = example.features.feature[name]
         for one in value if isinstance(value, list) else [value]:
             _add(feature, name, one)
