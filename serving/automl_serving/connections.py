@@ -1,8 +1,8 @@
 """HTTP connections that wait for no client for ever.
 
-uvicorn limits the time between two requests, and the applications that of a body. What is left
-is a client that opens a connection and says nothing, or says it a byte at a time; and one that
-does not take its answer. What is not HTTP at all is answered here, too, in the words of the server.
+The applications limit the time of a body. What is left is a client that opens a connection and
+says nothing, or says it a byte at a time; one that does not take its answer; and one that asks no
+more. What is not HTTP at all is answered here, too, in the words of the server.
 """
 
 from __future__ import annotations
@@ -15,14 +15,22 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
-"""How long a request's head may take, from the connection or the last answer on."""
+"""How long a request's head may take, from the connection or its first byte on."""
+
+IDLE_SECONDS = 75
+"""How long a client may take between two requests.
+
+Longer than clients and load balancers keep a connection that they do not use, as most do for up to
+60 seconds: whoever closes it first must not be the server, since the client may just be sending
+its next request, which it cannot know to have been unread.
+"""
 
 LAST_SECONDS = 1.0
 """How long the head of a connection's first request may take once the server is to end."""
 
 
 class TimedProtocol(H11Protocol):
-    """Closes a connection whose next request's head, or the rest of a refused body, is late.
+    """Closes a connection whose next request, its head or the rest of a refused body is late.
 
     Attributes:
         malformed: The JSON that answers what is not HTTP.
@@ -30,6 +38,7 @@ class TimedProtocol(H11Protocol):
 
     malformed = b"{}"
     _timer: asyncio.TimerHandle | None = None
+    _idle = False
     _last = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -51,14 +60,12 @@ class TimedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def handle_events(self) -> None:
-        """Stops waiting once a request's head is there."""
-        before = self.cycle
+        """Waits for whatever is due next from the client."""
         super().handle_events()
-        if self.cycle is not before and not self.cycle.response_complete:
-            if not self.flow.write_paused:
-                self._stop_waiting()
-            if self._last:
-                self.cycle.keep_alive = False
+        if self._last and self.cycle is not None:
+            self.cycle.keep_alive = False
+        if not self.flow.write_paused and not self.transport.is_closing():
+            self._wait_for_next()
 
     def pause_writing(self) -> None:
         """Begins to wait for the client to take what lies here."""
@@ -68,11 +75,11 @@ class TimedProtocol(H11Protocol):
     def resume_writing(self) -> None:
         """Stops waiting for that; an answer that is whole is followed by the next request."""
         super().resume_writing()
-        if self.cycle is not None and not self.cycle.response_complete:
-            self._stop_waiting()
+        if not self.transport.is_closing():
+            self._wait_for_next()
 
     def on_response_complete(self) -> None:
-        """Begins to wait for the next request, or for the client to take its answer."""
+        """Begins to wait for the rest of the body, or for the client to take its answer."""
         self._wait(self._late, HEAD_SECONDS)
         super().on_response_complete()
 
@@ -89,8 +96,21 @@ class TimedProtocol(H11Protocol):
             self.cycle.disconnected = True
             self.cycle.message_event.set()
 
+    def _wait_for_next(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._stop_waiting()  # for that is the application's time
+        elif self.cycle is not None and self._between_requests():
+            self._wait(self._late, IDLE_SECONDS)
+            self._idle = True
+        elif self._idle:
+            self._wait(self._late, HEAD_SECONDS)
+
+    def _between_requests(self) -> bool:
+        return self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
+
     def _wait(self, then: Callable[[], None], seconds: float) -> None:
         self._stop_waiting()
+        self._idle = False
         self._timer = self.loop.call_later(seconds, then)
 
     def _stop_waiting(self) -> None:

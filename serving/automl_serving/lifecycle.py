@@ -136,7 +136,7 @@ def http_server(
     """
     import uvicorn
 
-    from automl_serving.connections import TimedProtocol
+    from automl_serving.connections import IDLE_SECONDS, TimedProtocol
 
     async def leaving(scope: Any, receive: Any, send: Any) -> None:
         async def closing(message: Any) -> None:
@@ -165,6 +165,7 @@ def http_server(
         access_log=False,
         server_header=False,
         proxy_headers=False,
+        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=max(1, round(drain_seconds)),
     )
     return Server(config)

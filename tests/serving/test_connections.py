@@ -29,8 +29,9 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """A server that waits for half a second, and its `port`."""
+    """A server that waits for half a second, three between two requests, and its `port`."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "IDLE_SECONDS", 3.0)
     server = lifecycle.http_server(app, 1.0, asyncio.Event(), REFUSAL)
     listening = lifecycle.listen("127.0.0.1", 0, "--port")
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
@@ -142,6 +143,25 @@ def test_requests_that_are_in_time_are_answered_on_one_connection(port: int) -> 
         answers = b""
         while answers.count(b"HTTP/1.1 200 ") < 3:
             answers += connection.recv(1000)
+
+
+@pytest.mark.parametrize(
+    "head", [REQUEST, b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n"]
+)
+def test_a_client_may_take_its_time_between_two_requests_yet_not_for_ever(
+    head: bytes, port: int
+) -> None:
+    with connect(port) as connection:
+        for _ in range(2):
+            connection.sendall(head)
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+            if b"POST" in head:  # a body that nobody wants, and that is there in time
+                time.sleep(0.1)
+                connection.sendall(bytes(9))
+            time.sleep(1.5)
+        began = time.monotonic()
+        assert connection.recv(1000) == b""
+        assert time.monotonic() - began > 1
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])
