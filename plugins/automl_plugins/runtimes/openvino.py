@@ -20,7 +20,7 @@ from automl_plugins.runtimes.openvino_compiling import (
     convert,
 )
 from automl_plugins.runtimes.openvino_requests import Requests
-from automl_plugins.runtimes.quiet_openvino import import_converter, import_openvino
+from automl_plugins.runtimes.quiet_openvino import core, import_converter
 from automl_plugins.runtimes.signatures import signature_defs
 from automl_plugins.runtimes.tensorflow import TensorFlowRuntime
 
@@ -49,7 +49,7 @@ class OpenVINORuntime(Runtime):
     @property
     def precisions(self) -> frozenset[Precision]:
         """float32, and bfloat16 where the processor computes in it."""
-        able = import_openvino().Core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+        able = core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
         return frozenset({"float32", "bfloat16"} if "BF16" in able else {"float32"})
 
     def load(self, path: Path, precision: Precision = "float32") -> LoadedModel:

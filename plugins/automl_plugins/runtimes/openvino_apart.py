@@ -29,7 +29,7 @@ from automl_plugins.runtimes.openvino_compiling import (
     convert,
     properties,
 )
-from automl_plugins.runtimes.quiet_openvino import import_openvino
+from automl_plugins.runtimes.quiet_openvino import core, import_openvino
 from automl_plugins.runtimes.signatures import signature_defs
 
 logger = logging.getLogger(__name__)
@@ -85,7 +85,7 @@ def _import(stream: IO[bytes], precision: Precision) -> Compiled:
         if stream.readinto(content.data) < size:  # type: ignore[attr-defined]
             raise ValueError(f"it ended within {way}")
         hints = properties(precision, WAYS[way])
-        compiled[way] = openvino.Core().import_model(content, DEVICE, hints)
+        compiled[way] = core().import_model(content, DEVICE, hints)
         time.sleep(PAUSE)
     return compiled
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from automl.components import Precision
-from automl_plugins.runtimes.quiet_openvino import import_openvino
+from automl_plugins.runtimes.quiet_openvino import core
 
 SIGNATURE = "serving_default"
 DEVICE = "CPU"
@@ -32,7 +32,7 @@ def convert(path: Path, definitions: Mapping[str, Any], precision: Precision) ->
     if SIGNATURE not in definitions:
         raise ValueError(f"it has no signature {SIGNATURE}")
     # OpenVINO's own reader: its `convert_model` would import TensorFlow, if only to look.
-    model = import_openvino().Core().read_model(path)
+    model = core().read_model(path)
     ports = [
         set().union(*(port.get_names() for port in side)) for side in (model.inputs, model.outputs)
     ]
@@ -66,7 +66,7 @@ def _limit_to_two_rows(model: Any) -> bool:
 
 def compile_model(model: Any, precision: Precision, hint: str) -> Any:
     """Compiles an OpenVINO model for `"LATENCY"` or `"THROUGHPUT"`."""
-    return import_openvino().Core().compile_model(model, DEVICE, properties(precision, hint))
+    return core().compile_model(model, DEVICE, properties(precision, hint))
 
 
 def properties(precision: Precision, hint: str) -> dict[str, Any]:

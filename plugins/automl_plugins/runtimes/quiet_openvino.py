@@ -1,8 +1,9 @@
-"""Imports OpenVINO without the part of it that reports its use, and its converter mended."""
+"""OpenVINO without the part of it that reports its use, with one core, and its converter mended."""
 
 from __future__ import annotations
 
 import sys
+from functools import cache
 from typing import Any
 
 _REPORTER: Any = "openvino_telemetry"
@@ -19,6 +20,17 @@ def import_openvino() -> Any:
     import openvino
 
     return openvino
+
+
+@cache
+def core() -> Any:
+    """Returns the one `openvino.Core` of the process, which stays to its end.
+
+    Each core gives the thread that first uses it a stack for signal handlers, and puts the former
+    one back when it goes. Of several that went in another order than they came, one was put back
+    that was gone; the next signal, such as Ctrl-C, then killed the process without a word.
+    """
+    return import_openvino().Core()
 
 
 def import_converter(tensorflow: str) -> Any:

@@ -73,6 +73,33 @@ def test_it_needs_no_tensorflow_and_reports_to_nobody(colour_model: Model) -> No
 
 
 @pytest.mark.parametrize("load", ["load", "load_beside"])
+def test_a_process_that_has_loaded_models_is_interrupted_as_any_other(
+    colour_model: Model, load: str
+) -> None:
+    code = """if True:
+        import gc
+        import os
+        import signal
+        import sys
+        from pathlib import Path
+        from automl.plugins import load_runtime
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # may be ignored from the start
+        runtime = load_runtime("openvino")
+        models = [getattr(runtime, sys.argv[2])(Path(sys.argv[1])) for _ in range(2)]
+        while models:
+            models.pop(0).close()
+            gc.collect()
+        try:
+            os.kill(os.getpid(), signal.SIGINT)
+        except KeyboardInterrupt:
+            print("interrupted")
+    """
+    command = [sys.executable, "-c", code, colour_model.path, load]
+    ended = subprocess.run(command, check=False, timeout=60, capture_output=True, text=True)
+    assert (ended.returncode, ended.stdout) == (0, "interrupted\n")
+
+
+@pytest.mark.parametrize("load", ["load", "load_beside"])
 def test_a_model_that_it_cannot_convert_is_tensorflows(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, load: str
 ) -> None:
