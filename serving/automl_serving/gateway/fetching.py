@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import ThreadPoolExecutor
+import contextlib
+import threading
+from collections.abc import Callable
+from typing import Any
 
 from automl.downloads.addresses import parse_networks
 from automl.downloads.fetching import Fetcher, FetchRules
@@ -16,6 +19,9 @@ _THREADS = 16
 
 class ImageFetcher:
     """Fetches images in threads of its own, so that waiting for others stops no decoding.
+
+    Those that wait for a name server, which can take as long as it likes, do not hold up the end
+    of the process either.
 
     Attributes:
         room: Is held while an image is fetched and until it is decoded, so that few lie in memory.
@@ -31,18 +37,16 @@ class ImageFetcher:
             agent="automl-gateway",
         )
         self._fetcher = Fetcher(rules)
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="fetch")
+        self._threads = asyncio.Semaphore(_THREADS)
         self.room = asyncio.Semaphore(_THREADS)
 
     async def fetch(self, address: ImageAddress) -> bytes | ImageProblem:
         """Returns an image's bytes, or why there are none."""
-        work = asyncio.get_running_loop().run_in_executor(
-            self._pool, self._fetcher.fetch, address.url
-        )
         seconds = self._fetcher.rules.timeout
         try:
             # A name server can take longer than the rules allow, and so can the way to a thread.
-            return (await asyncio.wait_for(work, seconds)).content
+            async with asyncio.timeout(seconds):
+                return await self._in_thread(lambda: self._fetcher.fetch(address.url).content)
         except TimeoutError:
             code, reason = DownloadError.code, f"no whole answer within {seconds:g} seconds"
         except DownloadError as error:
@@ -52,3 +56,26 @@ class ImageFetcher:
             f"url_{code}",
             f"expected a public image at the address, found {reason}; send the image as 'b64'.",
         )
+
+    async def _in_thread(self, function: Callable[[], bytes]) -> bytes:
+        """Returns what a function does, in one of few threads, which ends with the process."""
+        loop = asyncio.get_running_loop()
+        await self._threads.acquire()
+        answer: asyncio.Future[bytes] = loop.create_future()
+
+        def ended(tell: Callable[[Any], None], what: Any) -> None:
+            self._threads.release()
+            if not answer.done():  # else nobody waits any more
+                tell(what)
+
+        def work() -> None:
+            tell: Callable[[Any], None] = answer.set_result
+            try:
+                what: Any = function()
+            except Exception as error:
+                tell, what = answer.set_exception, error
+            with contextlib.suppress(RuntimeError):  # the loop has been closed
+                loop.call_soon_threadsafe(ended, tell, what)
+
+        threading.Thread(target=work, name="fetch", daemon=True).start()
+        return await answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import functools
 import http.server
 import json
@@ -107,6 +108,38 @@ def test_a_key_that_asks_too_often_is_told_when_to_come_back(fetching: httpx.Cli
     assert answers[-1].json()["error"]["code"] == "too_many_requests"
     assert 0 < int(answers[-1].headers["retry-after"]) <= 100
     assert fetching.get("/healthz").status_code == 200
+
+
+def test_a_name_server_that_does_not_answer_holds_up_neither_scoring_nor_the_end(
+    start_gateway: Callable[..., Any],
+    connect_to: Callable[[Any], httpx.Client],
+    model_server: Any,
+    colour_images: Mapping[str, Path],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    # A lookup has no time limit, and no test a name server that keeps silent.
+    (tmp_path / "sitecustomize.py").write_text(
+        "import socket, time\n"
+        "look_up = socket.getaddrinfo\n"
+        "def slow(host, *rest, **options):\n"
+        "    if host == 'slow.example':\n"
+        "        time.sleep(60)\n"
+        "    return look_up(host, *rest, **options)\n"
+        "socket.getaddrinfo = slow\n"
+    )
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    arguments = ("--fetch-urls=true", "--fetch-timeout=1", "--max-images=40")
+    gateway = start_gateway(model_server.ready["port"], *arguments)
+    slow = [{"url": "https://slow.example/a.png"}] * 20
+    red = base64.b64encode(colour_images["rot"].read_bytes()).decode()
+    with connect_to(gateway) as client:
+        *failed, last = client.post("/v1/score", json={"images": [*slow, {"b64": red}]}).json()[
+            "results"
+        ]
+    assert [result["error"]["code"] for result in failed] == ["url_not_fetched"] * 20
+    assert last["label"] == "rot"
+    assert gateway.stop() == 0
 
 
 def test_few_images_at_a_time_wait_to_be_decoded(web: str, colour_model: Model) -> None:
