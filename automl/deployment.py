@@ -9,13 +9,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import datetime
-import fcntl
 import json
 import logging
 import os
 import secrets
 import shutil
-import signal
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +22,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 from automl.components import ContainerImages, DeployedService, DeployRequest, Target
 from automl.errors import DeploymentError, NotFoundError, UsageError
 from automl.files import write_json
+from automl.locks import claimed, locked
 from automl.plugins import plugin_manager
+from automl.processes import is_alive, this_process
 from automl.registry import Model, load_model
 from automl.workspace import Workspace, check_name
 
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FORMAT = 1
-
-_ENDING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def deploy(
@@ -80,7 +78,7 @@ def deploy(
         created=datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         folder=found.deployments,
         state={},
-        owner=_this_process(),
+        owner=this_process(),
     )
     try:
         deployment._reserve()
@@ -215,7 +213,7 @@ class Deployment:
         Raises:
             DeploymentError: If there is nothing here to ask.
         """
-        if not self.url and _is_running(self.owner):
+        if not self.url and is_alive(self.owner):
             return "starting"
         status = self._target.status(self.state)
         # What is left of a deploy that was killed may run, but nobody was told its address.
@@ -241,7 +239,7 @@ class Deployment:
         # Not by its name: it may have been deployed from a folder.
         path = Path(self.model_path)
         opened = load_model(path.parent if path.name == str(self.version) else path, version)
-        with _changing(self.directory, fcntl.LOCK_EX):
+        with _changing(self.directory):
             current = Deployment._read(self._record)
             new = dataclasses.replace(current, version=opened.version, model_path=str(opened.path))
             request = dataclasses.replace(
@@ -261,7 +259,7 @@ class Deployment:
         """
         with contextlib.ExitStack() as held:
             with contextlib.suppress(NotFoundError):  # nobody updates what has no folder
-                held.enter_context(_changing(self.directory, fcntl.LOCK_SH))
+                held.enter_context(_changing(self.directory, shared=True))
             while (current := self._current()) is not None:
                 current._target.delete(current.state)
                 # Not while there is more to take down: a deploy may have gone on meanwhile.
@@ -339,7 +337,7 @@ class Deployment:
         return None
 
     def _reserve(self) -> None:
-        with _locked(self.folder):
+        with locked(self.folder):
             if self._record.exists():
                 raise DeploymentError(
                     f"expected a deployment name that is free, found {self.name!r} taken; choose "
@@ -351,7 +349,7 @@ class Deployment:
             self.directory.mkdir(mode=0o700)
 
     def _update(self) -> None:
-        with _locked(self.folder):
+        with locked(self.folder):
             if self._current() is None:
                 raise DeploymentError(
                     f"expected {self.name!r} to come up, found it deleted while it was starting; "
@@ -360,7 +358,7 @@ class Deployment:
             self._write()
 
     def _erase_unchanged(self) -> None:
-        with _locked(self.folder):
+        with locked(self.folder):
             if self._current() == self:
                 if self.directory.exists():
                     shutil.rmtree(self.directory)
@@ -400,63 +398,19 @@ def _names(workspace: Workspace) -> list[str]:
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Lets one process at a time change the records in `folder`, leaving no file behind.
-
-    A signal waits until that is done: an exception at the wrong moment would keep the lock, for
-    which the same process then waited when it cleans up.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    try:
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-@contextlib.contextmanager
-def _changing(directory: Path, lock: int) -> Iterator[None]:
+def _changing(directory: Path, shared: bool = False) -> Iterator[None]:
     """Lets one process update the deployment whose folder this is, or any number delete it."""
-    try:
-        descriptor = os.open(directory, os.O_RDONLY)
-    except FileNotFoundError:
-        raise NotFoundError(
-            f"expected the deployment {directory.name!r}, found it deleted; see "
-            f"`automl deployments list`."
-        ) from None
-    try:
+    with contextlib.ExitStack() as held:
         try:
-            fcntl.flock(descriptor, lock | fcntl.LOCK_NB)
+            held.enter_context(claimed(directory, shared))
+        except FileNotFoundError:
+            raise NotFoundError(
+                f"expected the deployment {directory.name!r}, found it deleted; see "
+                f"`automl deployments list`."
+            ) from None
         except BlockingIOError:
             raise DeploymentError(
                 f"expected nothing else to change {directory.name!r}, found an update or a delete "
                 f"under way; wait for it."
             ) from None
         yield
-    finally:
-        os.close(descriptor)
-
-
-def _this_process() -> dict[str, Any]:
-    import psutil
-
-    return {"pid": os.getpid(), "started": psutil.Process().create_time()}
-
-
-def _is_running(owner: Mapping[str, Any]) -> bool:
-    """Says whether the process that began a deploy still runs; its id alone proves nothing."""
-    import psutil
-
-    try:
-        process = psutil.Process(owner["pid"])
-        if process.status() == psutil.STATUS_ZOMBIE:
-            return False
-        # Start times shift with the clock.
-        return bool(abs(process.create_time() - owner["started"]) < 2.0)
-    except psutil.Error:
-        return False

@@ -18,10 +18,11 @@ from automl.components import Part
 from automl.data.dataset import Dataset
 from automl.errors import SearchError, SearchInterrupted, UsageError
 from automl.plugins import plugin_manager
+from automl.processes import this_process
 from automl.tuning.checks import check_images, check_settings
 from automl.tuning.journal import Journal, Progress, Silence
 from automl.tuning.preparation import by_split, rejection_notes
-from automl.tuning.run import Run, find_run, this_process
+from automl.tuning.run import Run, find_run
 from automl.tuning.run_data import load_images, save_images
 from automl.tuning.scratch import remove_scratch, sweep
 from automl.tuning.settings import SearchSettings, parse_duration, training_backend

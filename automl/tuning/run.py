@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import NotFoundError, SearchError
+from automl.processes import is_alive
 from automl.records import RunRecord, TrialRecord
 from automl.registry import Model
 from automl.tuning.events import RunState, replay
@@ -58,7 +59,7 @@ class Run:
     def state(self) -> str:
         """The run's state; a run whose process is gone before its end has failed."""
         state = self.record["state"]
-        if state not in ENDED and not _is_alive(self.details.get("process")):
+        if state not in ENDED and not is_alive(self.details.get("process")):
             return "failed"
         return state
 
@@ -120,23 +121,3 @@ def find_run(workspace: Workspace, name: str) -> Run:
             f"`automl runs list`."
         )
     return runs[-1]
-
-
-def this_process() -> dict[str, Any]:
-    """Returns what identifies the current process, for `Run.state`."""
-    import psutil
-
-    process = psutil.Process()
-    return {"pid": process.pid, "created": process.create_time()}
-
-
-def _is_alive(identity: dict[str, Any] | None) -> bool:
-    import psutil
-
-    try:
-        return bool(
-            identity
-            and abs(psutil.Process(identity["pid"]).create_time() - identity["created"]) < 2.0
-        )
-    except psutil.Error:
-        return False
