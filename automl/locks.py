@@ -28,16 +28,14 @@ def locked(folder: Path) -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-@contextlib.contextmanager
-def claimed(folder: Path, shared: bool = False) -> Iterator[None]:
+def claimed(folder: Path, shared: bool = False) -> contextlib.AbstractContextManager[None]:
     """Holds `folder` for a longer work, alone or with others that share it.
 
     Raises:
         FileNotFoundError: If there is no such folder.
         BlockingIOError: If somebody else holds it, unless both share it.
     """
-    with _flock(folder, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB):
-        yield
+    return _flock(folder, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
 
 
 @contextlib.contextmanager

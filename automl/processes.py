@@ -32,5 +32,5 @@ def is_alive(identity: Mapping[str, Any] | None) -> bool:
         if process.status() == psutil.STATUS_ZOMBIE:
             return False
         return bool(abs(process.create_time() - identity["created"]) < _CLOCK_SECONDS)
-    except psutil.Error:
+    except (psutil.Error, KeyError):  # gone, or noted in a form of former times
         return False

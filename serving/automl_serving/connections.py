@@ -15,14 +15,14 @@ import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
-"""How long a request's head may take, from the connection or its first byte on."""
+"""How long a request's head may take: from the connection, the last answer or, after a pause, its
+first byte on."""
 
-IDLE_SECONDS = 75
-"""How long a client may take between two requests.
+IDLE_SECONDS = 75.0
+"""How long a client may take between two requests, if nothing else is said; nginx gives as much.
 
-Longer than clients and load balancers keep a connection that they do not use, as most do for up to
-60 seconds: whoever closes it first must not be the server, since the client may just be sending
-its next request, which it cannot know to have been unread.
+A load balancer should keep a connection that it does not use for less, as those of AWS do (60 s):
+where the server closes it first, that can meet the next request, which is lost then.
 """
 
 LAST_SECONDS = 1.0
@@ -34,9 +34,11 @@ class TimedProtocol(H11Protocol):
 
     Attributes:
         malformed: The JSON that answers what is not HTTP.
+        idle_seconds: How long a client may take between two requests.
     """
 
     malformed = b"{}"
+    idle_seconds = IDLE_SECONDS
     _timer: asyncio.TimerHandle | None = None
     _idle = False
     _last = False
@@ -82,6 +84,7 @@ class TimedProtocol(H11Protocol):
         """Begins to wait for the rest of the body, or for the client to take its answer."""
         self._wait(self._late, HEAD_SECONDS)
         super().on_response_complete()
+        self._unset_keepalive_if_required()  # uvicorn's own, which knows no pause after a body
 
     def send_400_response(self, msg: str) -> None:
         """Refuses what is not HTTP; a request that was being answered has lost its client then."""
@@ -100,7 +103,7 @@ class TimedProtocol(H11Protocol):
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()  # for that is the application's time
         elif self.cycle is not None and self._between_requests():
-            self._wait(self._late, IDLE_SECONDS)
+            self._wait(self._late, self.idle_seconds)
             self._idle = True
         elif self._idle:
             self._wait(self._late, HEAD_SECONDS)

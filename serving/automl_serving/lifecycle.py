@@ -121,7 +121,11 @@ def stop_event() -> asyncio.Event:
 
 
 def http_server(
-    app: Any, drain_seconds: float, stop: asyncio.Event, refusal: bytes
+    app: Any,
+    drain_seconds: float,
+    stop: asyncio.Event,
+    refusal: bytes,
+    idle_seconds: float | None = None,
 ) -> uvicorn.Server:
     """Returns a uvicorn server that leaves signals to the process it is part of.
 
@@ -133,10 +137,13 @@ def http_server(
         drain_seconds: How long requests in progress may take in the end.
         stop: Is set when the process is to end.
         refusal: The JSON that answers with status 400 what is not HTTP.
+        idle_seconds: How long a client may take between two requests; `None` is 75 seconds.
     """
     import uvicorn
 
     from automl_serving.connections import IDLE_SECONDS, TimedProtocol
+
+    seconds = IDLE_SECONDS if idle_seconds is None else idle_seconds
 
     async def leaving(scope: Any, receive: Any, send: Any) -> None:
         async def closing(message: Any) -> None:
@@ -148,7 +155,7 @@ def http_server(
         await app(scope, receive, closing)
 
     class Protocol(TimedProtocol):
-        malformed = refusal
+        malformed, idle_seconds = refusal, seconds
 
     class Server(uvicorn.Server):
         @contextlib.contextmanager
@@ -165,7 +172,6 @@ def http_server(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        timeout_keep_alive=IDLE_SECONDS,
         timeout_graceful_shutdown=max(1, round(drain_seconds)),
     )
     return Server(config)

@@ -31,8 +31,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A server that waits for half a second, three between two requests, and its `port`."""
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
-    monkeypatch.setattr(connections, "IDLE_SECONDS", 3.0)
-    server = lifecycle.http_server(app, 1.0, asyncio.Event(), REFUSAL)
+    server = lifecycle.http_server(app, 1.0, asyncio.Event(), REFUSAL, idle_seconds=3.0)
     listening = lifecycle.listen("127.0.0.1", 0, "--port")
     thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
     thread.start()
@@ -151,17 +150,26 @@ def test_requests_that_are_in_time_are_answered_on_one_connection(port: int) -> 
 def test_a_client_may_take_its_time_between_two_requests_yet_not_for_ever(
     head: bytes, port: int
 ) -> None:
+    body = bytes(9) if b"POST" in head else b""  # nobody wants it, and it is there in time
     with connect(port) as connection:
-        for _ in range(2):
+        for pause in (1.5, 0.0):
             connection.sendall(head)
             assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
-            if b"POST" in head:  # a body that nobody wants, and that is there in time
-                time.sleep(0.1)
-                connection.sendall(bytes(9))
-            time.sleep(1.5)
+            connection.sendall(body)
+            time.sleep(pause)
         began = time.monotonic()
         assert connection.recv(1000) == b""
-        assert time.monotonic() - began > 1
+        assert 2 < time.monotonic() - began < 9
+
+
+def test_after_a_pause_a_head_that_drips_is_cut_off_as_well(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(REQUEST)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        time.sleep(1)
+        began = time.monotonic()
+        drip(connection, b"G")
+        assert time.monotonic() - began < 1.8  # the pause would have lasted for two seconds more
 
 
 @pytest.mark.parametrize("method", [b"GET", b"HEAD"])

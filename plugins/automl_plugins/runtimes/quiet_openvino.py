@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sys
+import threading
 from functools import cache
 from typing import Any
 
 _REPORTER: Any = "openvino_telemetry"
+_ONE_CORE = threading.Lock()
 
 
 def import_openvino() -> Any:
@@ -22,7 +24,6 @@ def import_openvino() -> Any:
     return openvino
 
 
-@cache
 def core() -> Any:
     """Returns the one `openvino.Core` of the process, which stays to its end.
 
@@ -30,6 +31,12 @@ def core() -> Any:
     one back when it goes. Of several that went in another order than they came, one was put back
     that was gone; the next signal, such as Ctrl-C, then killed the process without a word.
     """
+    with _ONE_CORE:
+        return _core()
+
+
+@cache
+def _core() -> Any:
     return import_openvino().Core()
 
 

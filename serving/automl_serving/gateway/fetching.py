@@ -72,10 +72,14 @@ class ImageFetcher:
             tell: Callable[[Any], None] = answer.set_result
             try:
                 what: Any = function()
-            except Exception as error:
+            except BaseException as error:
                 tell, what = answer.set_exception, error
             with contextlib.suppress(RuntimeError):  # the loop has been closed
                 loop.call_soon_threadsafe(ended, tell, what)
 
-        threading.Thread(target=work, name="fetch", daemon=True).start()
+        try:
+            threading.Thread(target=work, name="fetch", daemon=True).start()
+        except BaseException:  # the system may have no room for a thread now
+            self._threads.release()
+            raise
         return await answer

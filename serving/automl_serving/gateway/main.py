@@ -88,7 +88,13 @@ async def _serve(
     ]
     following = [asyncio.create_task(label.follow()) for label in labels]
     refusal = answers.problem(400, BadRequestError.code, lifecycle.NOT_HTTP).body
-    server = lifecycle.http_server(gateway.app(), settings.drain_seconds, stop, bytes(refusal))
+    server = lifecycle.http_server(
+        gateway.app(),
+        settings.drain_seconds,
+        stop,
+        bytes(refusal),
+        settings.keep_alive_seconds,
+    )
     serving = asyncio.create_task(server.serve([listening]))
     port = listening.getsockname()[1]
     lifecycle.announce(

@@ -20,6 +20,7 @@ _ABOVE_ZERO = (
     "upstream_calls",
     "burst",
     "fetch_timeout",
+    "keep_alive_seconds",
 )
 
 
@@ -91,6 +92,11 @@ class GatewaySettings(Settings):
         "NETWORKS",
     )
     fetch_timeout: float = setting(10.0, "How long fetching an image may take, in seconds.")
+    keep_alive_seconds: float = setting(
+        75.0,
+        "How long a connection waits for its next request, in seconds; more than a load balancer "
+        "before the gateway keeps one that it does not use, so that none closes under a request.",
+    )
     shutdown_delay: float = setting(
         0.0,
         "How long to go on answering after SIGTERM while /readyz already says no, in seconds.",

@@ -7,6 +7,7 @@ import base64
 import functools
 import http.server
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -128,7 +129,7 @@ def test_a_name_server_that_does_not_answer_holds_up_neither_scoring_nor_the_end
         "    return look_up(host, *rest, **options)\n"
         "socket.getaddrinfo = slow\n"
     )
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=os.pathsep)
     arguments = ("--fetch-urls=true", "--fetch-timeout=1", "--max-images=40")
     gateway = start_gateway(model_server.ready["port"], *arguments)
     slow = [{"url": "https://slow.example/a.png"}] * 20
@@ -137,9 +138,38 @@ def test_a_name_server_that_does_not_answer_holds_up_neither_scoring_nor_the_end
         *failed, last = client.post("/v1/score", json={"images": [*slow, {"b64": red}]}).json()[
             "results"
         ]
-    assert [result["error"]["code"] for result in failed] == ["url_not_fetched"] * 20
+    for result in failed:
+        assert result["error"]["code"] == "url_not_fetched"
+        assert "no whole answer within 1 seconds" in result["error"]["message"]
     assert last["label"] == "rot"
     assert gateway.stop() == 0
+
+
+def test_a_thread_that_cannot_be_started_takes_no_room(
+    web: str, colour_model: Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = GatewaySettings(
+        model="colours",
+        manifest=colour_model.path,
+        fetch_urls=True,
+        fetch_http=True,
+        fetch_networks="127.0.0.1/32",
+        fetch_timeout=5.0,
+    )
+
+    def full(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    async def fetch() -> bytes | ImageProblem:
+        fetcher, address = ImageFetcher(settings), ImageAddress(f"{web}/text.png")
+        with monkeypatch.context() as patched:
+            patched.setattr(threading.Thread, "start", full)
+            for _ in range(20):
+                with pytest.raises(RuntimeError, match="new thread"):
+                    await fetcher.fetch(address)
+        return await fetcher.fetch(address)
+
+    assert asyncio.run(fetch()) == b"no picture"
 
 
 def test_few_images_at_a_time_wait_to_be_decoded(web: str, colour_model: Model) -> None:
