@@ -106,7 +106,16 @@ def _adopt(descriptor: str, port: int) -> socket.socket:
             f"({error}); unset it."
         ) from error
     adopted.set_inheritable(False)
-    adopted.listen(2048)
+    try:
+        # Connections get it from here; what is left of them must not keep the next server away.
+        adopted.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        adopted.listen(2048)
+    except OSError as error:
+        adopted.close()
+        raise DeploymentError(
+            f"expected to listen on port {port}, which was held for this server, found that it "
+            f"cannot be ({error.strerror}); choose another."
+        ) from error
     adopted.setblocking(False)
     return adopted
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import random
 import socket
+from collections import deque
 from typing import Any
 
 from automl.errors import DeploymentError, UsageError
@@ -16,19 +17,20 @@ HOST = "127.0.0.1"
 _PORTS = range(20000, 32000)
 
 
+_LATELY: deque[int] = deque(maxlen=100)
+"""Ports that were given out, whose servers may not have begun to listen."""
+
+
 def free_port() -> int:
-    """Returns a port that nobody has at this moment.
+    """Returns a port that nobody has at this moment, another one each time.
 
     Raises:
         DeploymentError: If none is found.
     """
-    for port in random.SystemRandom().sample(_PORTS, 200):
-        with contextlib.suppress(OSError), bound(port):
-            return port
-    raise DeploymentError(
-        f"expected a free port between {_PORTS.start} and {_PORTS.stop}, found none; delete "
-        f"deployments that are not needed."
-    )
+    with _held_port() as holder:
+        port: int = holder.getsockname()[1]
+    _LATELY.append(port)
+    return port
 
 
 def gateway_socket(wanted: Any) -> socket.socket:
@@ -39,11 +41,15 @@ def gateway_socket(wanted: Any) -> socket.socket:
         DeploymentError: If it cannot be had.
     """
     if wanted is None:
-        return bound(free_port())
+        return _held_port()
     if not isinstance(wanted, int) or not 0 < wanted < 65536:
         raise UsageError(f"expected a port from 1 to 65535, found {wanted!r}; choose another.")
     try:
-        return bound(wanted)
+        try:
+            return bound(wanted)
+        except OSError:
+            # Connections of a server that has just ended may be left over.
+            return bound(wanted, again=True)
     except OSError as error:
         raise DeploymentError(
             f"expected a free port, found {wanted} in use on {HOST} or not allowed; choose "
@@ -51,17 +57,33 @@ def gateway_socket(wanted: Any) -> socket.socket:
         ) from error
 
 
-def bound(port: int) -> socket.socket:
+def bound(port: int, again: bool = False) -> socket.socket:
     """Returns a socket that holds `port`.
+
+    Args:
+        port: Of this machine.
+        again: Whether connections may be left over there; until it listens, others may then have
+            the port as well.
 
     Raises:
         OSError: If it is taken or not allowed.
     """
     holder = socket.socket()
     try:
-        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, again)
         holder.bind((HOST, port))
     except OSError:
         holder.close()
         raise
     return holder
+
+
+def _held_port() -> socket.socket:
+    ports = [port for port in _PORTS if port not in _LATELY]
+    for port in random.SystemRandom().sample(ports, min(200, len(ports))):
+        with contextlib.suppress(OSError):
+            return bound(port)
+    raise DeploymentError(
+        f"expected a free port between {_PORTS.start} and {_PORTS.stop}, found none; delete "
+        f"deployments that are not needed."
+    )
