@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import threading
 import time
@@ -16,10 +17,14 @@ from automl_plugins.runtimes.openvino_apart import PAUSE, convert_apart
 from automl_plugins.runtimes.openvino_compiling import (
     DEVICE,
     SIGNATURE,
+    WAYS,
     compile_model,
     convert,
+    is_best_one_by_one,
+    of_one_row,
+    takes_one_row,
 )
-from automl_plugins.runtimes.openvino_requests import Requests
+from automl_plugins.runtimes.openvino_requests import Requests, at_a_time, in_turn
 from automl_plugins.runtimes.quiet_openvino import core, import_converter
 from automl_plugins.runtimes.signatures import signature_defs
 from automl_plugins.runtimes.tensorflow import TensorFlowRuntime
@@ -83,7 +88,7 @@ class OpenVINORuntime(Runtime):
         except (ValueError, RuntimeError) as error:
             logger.warning("TensorFlow runs %s, since OpenVINO cannot: %s", path, _reason(error))
             return TensorFlowRuntime().load(path)
-        requests = Requests(compiled, PAUSE if beside else 0.0)
+        requests = Requests(compiled, definitions[SIGNATURE].outputs, PAUSE if beside else 0.0)
         model = _OpenVINOModel(path, definitions, requests, self._others_wanted)
         model.precision = precision
         if self._others_wanted.is_set() and len(definitions) > 1:
@@ -105,7 +110,9 @@ class OpenVINORuntime(Runtime):
         )
         # Straight from memory: writing and reading a SavedModel would take 8 s more.
         converted = import_converter(tf.__version__)(function.get_concrete_function())
-        return _Forward(compile_model(converted, precision, "THROUGHPUT"))
+        single = of_one_row(converted)
+        best = single if single is not None and is_best_one_by_one(single) else converted
+        return _Forward(compile_model(best, precision, WAYS["many"]))
 
 
 def _reason(error: BaseException) -> str:
@@ -118,29 +125,32 @@ def _reason(error: BaseException) -> str:
 
 
 class _Forward:
-    """Runs batches, as many at a time as suits the machine."""
+    """Runs batches, as many at a time as suits the machine; or their rows, of a model of one."""
 
     def __init__(self, compiled: Any) -> None:
-        count = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
-        self._requests = [compiled.create_infer_request() for _ in range(count)]
+        self._by_row = takes_one_row(compiled)
+        self._requests = [compiled.create_infer_request() for _ in range(at_a_time(compiled))]
 
     def __call__(self, batches: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
-        free: deque[Any] = deque(self._requests)
-        busy: deque[Any] = deque()
-        for batch in batches:
-            if not free:
-                yield _output(busy[0])
-                free.append(busy.popleft())
-            busy.append(free.popleft())
-            busy[-1].start_async([batch])
-        for request in busy:
-            yield _output(request)
+        if not self._by_row:
+            yield from self._run(batches)
+            return
+        import numpy as np
 
+        sizes: deque[int] = deque()
 
-def _output(request: Any) -> NDArray[np.float32]:
-    request.wait()
-    values: NDArray[np.float32] = request.get_output_tensor().data.copy()
-    return values
+        def rows() -> Iterator[NDArray[np.float32]]:
+            for batch in batches:
+                sizes.append(len(batch))
+                yield from np.split(batch, len(batch))
+
+        found = self._run(rows())
+        for first in found:
+            yield np.concatenate([first, *itertools.islice(found, sizes.popleft() - 1)])
+
+    def _run(self, batches: Iterable[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+        for request in in_turn(self._requests, ([batch] for batch in batches)):
+            yield request.get_output_tensor().data.copy()
 
 
 class _OpenVINOModel(LoadedModel):
@@ -153,7 +163,6 @@ class _OpenVINOModel(LoadedModel):
     ) -> None:
         self._path, self._definitions, self._requests = path, definitions, requests
         self._others_wanted = others_wanted
-        self._outputs = set(definitions[SIGNATURE].outputs)
         self._loading = threading.Lock()
         self._whole: LoadedModel | None = None
 
@@ -166,12 +175,7 @@ class _OpenVINOModel(LoadedModel):
     ) -> dict[str, NDArray[np.generic]]:
         if signature != SIGNATURE:
             return self.load_others().predict(signature, inputs)
-        with self._requests.one(inputs.values()) as request:
-            return {
-                name: values.copy()
-                for port, values in request.infer(dict(inputs)).items()
-                for name in port.get_names() & self._outputs
-            }
+        return self._requests.infer(inputs)
 
     def warm_up(self, signature: str, inputs: Mapping[str, NDArray[np.generic]]) -> None:
         if signature == SIGNATURE:

@@ -1,4 +1,4 @@
-"""Lends out requests of a model that OpenVINO has compiled for several ways of being asked."""
+"""Runs a model that OpenVINO has compiled for several ways of being asked."""
 
 from __future__ import annotations
 
@@ -7,76 +7,106 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from automl_plugins.runtimes.openvino_apart import PAUSE
-from automl_plugins.runtimes.openvino_compiling import Compiled
+from automl_plugins.runtimes.openvino_compiling import Compiled, takes_one_row
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
+
+    Arrays = Mapping[str, NDArray[np.generic]]
 
 _MOMENT = 0.1
 """For how many seconds after two calls at a time others are expected."""
 
 
 class Requests:
-    """A call that is alone gets all cores; calls at a time get one each.
+    """A row that is alone gets all cores; rows at a time get one each.
 
     Thus none is wasted on waiting for one another.
     """
 
-    def __init__(self, compiled: Compiled, pause: float) -> None:
+    def __init__(self, compiled: Compiled, outputs: Collection[str], pause: float) -> None:
         """Takes a model by the ways of being asked.
 
         Args:
             compiled: The model.
+            outputs: What of its outputs is wanted.
             pause: Seconds between two steps of `warm_up`, where others answer in the meantime.
         """
-        self._compiled, self._pause = dict(compiled), pause
-        # A call has one to itself: threads share nothing.
+        self._compiled, self._outputs, self._pause = dict(compiled), outputs, pause
+        self._by_row = takes_one_row(compiled["many"])
+        self._width = at_a_time(compiled["many"])
+        # A call has those it takes to itself: threads share nothing.
         self._idle: dict[str, deque[Any]] = {way: deque() for way in compiled}
-        self._lent, self._lock = 0, threading.Lock()
+        self._calls, self._lock = 0, threading.Lock()
         self._together = -math.inf
 
+    def infer(self, inputs: Arrays) -> dict[str, NDArray[np.generic]]:
+        """Returns the outputs by name."""
+        import numpy as np
+
+        rows = len(next(iter(inputs.values()))) if self._by_row else 1
+        if not rows:  # of which only the outputs' shapes are to be known
+            one = {
+                name: np.zeros((1, *each.shape[1:]), each.dtype) for name, each in inputs.items()
+            }
+            return {name: array[:0] for name, array in self.infer(one).items()}
+        with self._counted() as shared:
+            way, pieces = self._planned(inputs, rows, shared)
+            requests = [self._taken(way) for _ in pieces[: self._width]]
+            answers = [
+                {name: request.get_tensor(name).data.copy() for name in self._outputs}
+                for request in in_turn(requests, pieces)
+            ]
+            self._idle[way].extend(requests)
+        if len(answers) == 1:
+            return answers[0]
+        return {name: np.concatenate([one[name] for one in answers]) for name in self._outputs}
+
+    def _planned(self, inputs: Arrays, rows: int, shared: bool) -> tuple[str, list[Arrays]]:
+        """Returns the way to ask for `inputs`, and the pieces to ask for."""
+        if rows == 1:
+            return ("many" if shared else "alone"), [inputs]
+        if "rows" not in self._compiled:
+            return "many", _cut(inputs, rows, 1)
+        return "rows", _cut(inputs, rows, rows if shared else math.ceil(rows / self._width))
+
+    def _taken(self, way: str) -> Any:
+        try:
+            return self._idle[way].pop()
+        except IndexError:
+            return self._compiled[way].create_infer_request()
+
     @contextlib.contextmanager
-    def one(self, inputs: Iterable[NDArray[np.generic]]) -> Iterator[Any]:
-        """Lends one out for such inputs."""
-        pair = "pairs" in self._compiled and all(array.shape[:1] == (2,) for array in inputs)
+    def _counted(self) -> Iterator[bool]:
+        """Counts a call, and says whether others are to be expected at the same time."""
         now = time.monotonic()
         with self._lock:
-            if self._lent:
+            if self._calls:
                 self._together = now
-            # Under load, too, there is a moment between two calls.
-            shared = now - self._together < _MOMENT
-            way = "alone" if not shared else "pairs" if pair else "many"
-            self._lent += 1
+            self._calls += 1
         try:
-            try:
-                request = self._idle[way].pop()
-            except IndexError:
-                request = self._compiled[way].create_infer_request()
-            yield request
-            self._idle[way].append(request)
+            # Under load, too, there is a moment between two calls.
+            yield now - self._together < _MOMENT
         finally:
             with self._lock:
-                self._lent -= 1
+                self._calls -= 1
 
-    def warm_up(self, inputs: Mapping[str, NDArray[np.generic]]) -> None:
+    def warm_up(self, inputs: Arrays) -> None:
         """Runs `inputs` in each way; of rows, the first one, if there is one.
 
         OpenVINO prepares much when it is asked first, and little for each further number of rows.
         """
-        has_rows = "pairs" in self._compiled
-        if has_rows and not all(map(len, inputs.values())):
-            return
-        for way, compiled in self._compiled.items():
-            asked = dict(inputs)
-            if has_rows:
-                rows = 2 if way == "pairs" else 1
-                asked = {name: array[:1].repeat(rows, 0) for name, array in inputs.items()}
-            compiled.create_infer_request().infer(asked)
+        if self._by_row:
+            inputs = {name: array[:1] for name, array in inputs.items()}
+            if not all(map(len, inputs.values())):
+                return
+        for compiled in self._compiled.values():
+            compiled.create_infer_request().infer(dict(inputs))
             time.sleep(self._pause)
 
     def close(self) -> None:
@@ -86,3 +116,39 @@ class Requests:
             del self._idle[way]
             # OpenVINO frees it under the interpreter's lock, which requests need in between.
             time.sleep(PAUSE)
+
+
+def at_a_time(compiled: Any) -> int:
+    """Returns how many requests of a compiled model are best run at the same time."""
+    return int(compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS"))
+
+
+def in_turn(requests: Sequence[Any], pieces: Iterable[Any]) -> Iterator[Any]:
+    """Runs pieces, as many at a time as there are requests.
+
+    Yields:
+        For each piece in order the request that holds its outputs, until the next one is asked for.
+    """
+    if len(requests) == 1:  # in this thread, without a trip to one of OpenVINO's
+        for piece in pieces:
+            requests[0].infer(piece)
+            yield requests[0]
+        return
+    free, busy = deque(requests), deque[Any]()
+    for piece in pieces:
+        if not free:
+            busy[0].wait()
+            yield busy[0]
+            free.append(busy.popleft())
+        busy.append(free.popleft())
+        busy[-1].start_async(piece)
+    for request in busy:
+        request.wait()
+        yield request
+
+
+def _cut(inputs: Arrays, rows: int, size: int) -> list[Arrays]:
+    return [
+        {name: array[start : start + size] for name, array in inputs.items()}
+        for start in range(0, rows, size)
+    ]

@@ -18,12 +18,14 @@ from automl_plugins.targets.ports import HOST, free_port
 from automl_plugins.targets.processes import Detached
 
 _BATCHING = """\
-max_batch_size { value: 2 }
-max_enqueued_batches { value: 1000 }
+max_batch_size {{ value: 2 }}
+num_batch_threads {{ value: {threads} }}
+max_enqueued_batches {{ value: 1000 }}
 """
-"""A core computes two pictures at a time best: more of them leave its cache.
+"""Two pictures make the trip to a thread together; of more, some would wait while a core idles.
 
-What is under way is limited by the gateway, for which the queue is long enough.
+One thread more than cores has its pictures ready when a core has done another's. What is under way
+is limited by the gateway, for which the queue is long enough.
 """
 
 _LEAVING_SECONDS = 0.5
@@ -133,9 +135,9 @@ def script(name: str) -> str:
 def beside() -> str:
     """Returns a gateway's flag for a model server that has the cores of this machine.
 
-    Each computes one call; one more waits, so that none is idle.
+    Each computes one call; two more are on their way, so that none is idle.
     """
-    return f"--upstream-calls={cores() + 1}"
+    return f"--upstream-calls={cores() + 2}"
 
 
 def _batching(request: DeployRequest) -> list[str]:
@@ -143,7 +145,7 @@ def _batching(request: DeployRequest) -> list[str]:
     if gpus():  # which compute all of a call at a time
         return []
     path = request.directory / "batching.config"
-    path.write_text(_BATCHING, encoding="utf-8")
+    path.write_text(_BATCHING.format(threads=cores() + 1), encoding="utf-8")
     return ["--enable_batching", f"--batching_parameters_file={path}"]
 
 

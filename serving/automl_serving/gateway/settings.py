@@ -71,7 +71,7 @@ class GatewaySettings(Settings):
     upstream_calls: int = setting(
         8,
         "How many calls to the model server are under way at a time; images that wait go together "
-        "with the next one. Where it has the cores of this machine, one more than these is best.",
+        "with the next one. Where it has the cores of this machine, two more than these are best.",
     )
     decode_threads: int = setting(
         0, "How many images are decoded at the same time; 0 is one a processor core."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -19,6 +20,7 @@ from PIL import Image
 from automl.errors import ExportError
 from automl.export.saved_model import write_saved_model
 from automl.images import encode_png
+from automl.manifest import MANIFEST
 from automl.model import Model
 from automl.plugins import load_runtime, plugin_manager
 
@@ -128,6 +130,67 @@ def test_it_agrees_with_tensorflow(loaded: Any, colour_model: Model) -> None:
         np.testing.assert_allclose(answers[0][name], answers[1][name], atol=1e-5)
 
 
+@pytest.fixture(scope="module", params=["more between the layers", "more weights"])
+def network(
+    request: pytest.FixtureRequest, colour_model: Model, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """An export whose rows are best computed one by one, and one whose rows together."""
+    import keras
+
+    keras.utils.set_random_seed(0)
+    layers = [keras.layers.Input((16, 24, 3)), keras.layers.Rescaling(1 / 255)]
+    if request.param == "more between the layers":
+        layers += [keras.layers.Conv2D(8, 3), keras.layers.GlobalAveragePooling2D()]
+    else:
+        layers += [keras.layers.Flatten(), keras.layers.Dense(64)]
+    path = tmp_path_factory.mktemp("network") / "1"
+    write_saved_model(keras.Sequential([*layers, keras.layers.Dense(3)]), 1.5, path)
+    shutil.copy(colour_model.path / MANIFEST, path / MANIFEST)
+    return path
+
+
+@pytest.mark.parametrize("load", ["load", "load_beside"])
+def test_any_number_of_rows_is_answered_in_order_as_tensorflow_does(
+    network: Path, load: str
+) -> None:
+    wanted = load_runtime("tensorflow").load(network)
+    loaded = getattr(load_runtime("openvino"), load)(network)
+    loaded.warm_up("serving_default", {"images": np.zeros((2, 16, 24, 3), np.uint8)})
+    images = np.random.default_rng(0).integers(0, 256, (33, 16, 24, 3), dtype=np.uint8)
+
+    def both(rows: int) -> list[dict[str, Any]]:
+        inputs = {"images": images[:rows]}
+        return [model.predict("serving_default", inputs) for model in (loaded, wanted)]
+
+    with ThreadPoolExecutor(4) as pool:
+        for answers in [*map(both, (1, 2, 33)), *pool.map(both, (1, 2, 3, 5, 33) * 3)]:
+            assert answers[0].keys() == answers[1].keys() == {"logits", "probabilities"}
+            for name in answers[0]:
+                assert answers[0][name].dtype == answers[1][name].dtype
+                np.testing.assert_allclose(answers[0][name], answers[1][name], atol=1e-5)
+    none = loaded.predict("serving_default", {"images": images[:0]})
+    assert {name: (a.shape, a.dtype) for name, a in none.items()} == {
+        "logits": ((0, 3), np.float32),
+        "probabilities": ((0, 3), np.float32),
+    }
+
+
+def test_rows_of_another_model_which_may_depend_on_one_another_stay_together(
+    tmp_path: Path,
+) -> None:
+    import tensorflow as tf
+
+    shares = tf.function(
+        lambda values: {"shares": values / tf.reduce_sum(values, axis=0)},
+        input_signature=[tf.TensorSpec([None, 2], tf.float32, "values")],
+    )
+    tf.saved_model.save(tf.Module(), str(tmp_path), signatures=shares)
+    loaded = load_runtime("openvino").load(tmp_path)
+    for rows in (1, 2, 4):
+        answers = loaded.predict("serving_default", {"values": np.ones((rows, 2), np.float32)})
+        np.testing.assert_allclose(answers["shares"], np.full((rows, 2), 1 / rows))
+
+
 @pytest.mark.slow
 def test_it_agrees_with_tensorflow_on_real_networks(tmp_path: Path) -> None:
     import keras
@@ -217,13 +280,15 @@ def test_what_is_no_model_is_told(tmp_path: Path, content: bytes | None) -> None
         load_runtime("openvino").load(tmp_path)
 
 
+@pytest.mark.parametrize("side", [64, 224])  # of which the larger is computed row by row
 @pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("bfloat16", 0.2)])
 def test_a_frozen_backbone_gives_the_features_that_keras_gives(
-    precision: Any, tolerance: float
+    precision: Any, tolerance: float, side: int
 ) -> None:
-    network = plugin_manager().backbones["efficientnet-lite"].build(0, 64, "pretrained")
+    network = plugin_manager().backbones["efficientnet-lite"].build(0, side, "pretrained")
     generator = np.random.default_rng(0)
-    batches = [generator.uniform(0, 255, (n, 64, 64, 3)).astype(np.float32) for n in (8, 8, 8, 3)]
+    shapes = [(rows, side, side, 3) for rows in (8, 8, 1, 3)]
+    batches = [generator.uniform(0, 255, shape).astype(np.float32) for shape in shapes]
     forward = load_runtime("openvino").compile(network, precision)
     assert forward is not None
     for found, batch in zip(forward(batches), batches, strict=True):
