@@ -16,7 +16,6 @@ HOST = "127.0.0.1"
 # 49152), so that none of those takes a port between our look at it and the server's use of it.
 _PORTS = range(20000, 32000)
 
-
 _LATELY: deque[int] = deque(maxlen=100)
 """Ports that were given out, whose servers may not have begun to listen."""
 

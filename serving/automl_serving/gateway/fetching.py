@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable
-from typing import Any
+from concurrent.futures import Future
 
 from automl.downloads.addresses import parse_networks
 from automl.downloads.fetching import Fetcher, FetchRules
@@ -61,25 +61,20 @@ class ImageFetcher:
         """Returns what a function does, in one of few threads, which ends with the process."""
         loop = asyncio.get_running_loop()
         await self._threads.acquire()
-        answer: asyncio.Future[bytes] = loop.create_future()
-
-        def ended(tell: Callable[[Any], None], what: Any) -> None:
-            self._threads.release()
-            if not answer.done():  # else nobody waits any more
-                tell(what)
+        answer: Future[bytes] = Future()
+        answer.set_running_or_notify_cancel()  # now it ends with the thread, whoever has gone
 
         def work() -> None:
-            tell: Callable[[Any], None] = answer.set_result
             try:
-                what: Any = function()
+                answer.set_result(function())
             except BaseException as error:
-                tell, what = answer.set_exception, error
+                answer.set_exception(error)
             with contextlib.suppress(RuntimeError):  # the loop has been closed
-                loop.call_soon_threadsafe(ended, tell, what)
+                loop.call_soon_threadsafe(self._threads.release)
 
         try:
             threading.Thread(target=work, name="fetch", daemon=True).start()
         except BaseException:  # the system may have no room for a thread now
             self._threads.release()
             raise
-        return await answer
+        return await asyncio.wrap_future(answer)

@@ -145,17 +145,21 @@ def test_a_name_server_that_does_not_answer_holds_up_neither_scoring_nor_the_end
     assert gateway.stop() == 0
 
 
-def test_a_thread_that_cannot_be_started_takes_no_room(
-    web: str, colour_model: Model, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settings = GatewaySettings(
+@pytest.fixture
+def settings(colour_model: Model) -> GatewaySettings:
+    """Those of a gateway that fetches from `web`."""
+    return GatewaySettings(
         model="colours",
         manifest=colour_model.path,
         fetch_urls=True,
         fetch_http=True,
         fetch_networks="127.0.0.1/32",
-        fetch_timeout=5.0,
     )
+
+
+def test_a_thread_that_cannot_be_started_takes_no_room(
+    web: str, settings: GatewaySettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
 
     def full(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -172,14 +176,9 @@ def test_a_thread_that_cannot_be_started_takes_no_room(
     assert asyncio.run(fetch()) == b"no picture"
 
 
-def test_few_images_at_a_time_wait_to_be_decoded(web: str, colour_model: Model) -> None:
-    settings = GatewaySettings(
-        model="colours",
-        manifest=colour_model.path,
-        fetch_urls=True,
-        fetch_http=True,
-        fetch_networks="127.0.0.1/32",
-    )
+def test_few_images_at_a_time_wait_to_be_decoded(
+    web: str, settings: GatewaySettings, colour_model: Model
+) -> None:
     may_decode = threading.Event()
     items = [ScoreItem(ImageAddress(f"{web}/text.png"), Parameters()) for _ in range(50)]
     fetched = []
