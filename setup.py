@@ -16,8 +16,8 @@ CORE = [
     "grpcio>=1.85",
     "grpcio-health-checking>=1.85",
     "h5py>=3.14",
-    "h11>=0.16",
     "httpcore>=1.0",
+    "httptools>=0.9",
     "httpx>=0.28",
     "imgaug>=0.4.0",
     "keras>=3.15",
@@ -41,6 +41,7 @@ CORE = [
     "tensorflow-serving-api>=2.21",
     "threadpoolctl>=3.8",
     "uvicorn>=0.54",
+    "uvloop>=0.23",
     # Keras Tuner imports these two (and SciPy) without declaring them.
     "six>=1.17",
     "tensorboard>=2.21",

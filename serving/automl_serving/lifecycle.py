@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import ctypes
 import errno
+import functools
 import json
 import os
 import signal
@@ -21,6 +22,13 @@ if TYPE_CHECKING:
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
 """Of glibc's malloc.h."""
+
+IDLE_SECONDS = 75.0
+"""How long a client may take between two requests, if nothing else is said; nginx gives as much.
+
+A load balancer should keep a connection that it does not use for less, as those of AWS do (60 s):
+where the server closes it first, that can meet the next request, which is lost then.
+"""
 
 NOT_HTTP = "expected an HTTP request, found something else; let a client library write it."
 
@@ -134,7 +142,7 @@ def http_server(
     drain_seconds: float,
     stop: asyncio.Event,
     refusal: bytes,
-    idle_seconds: float | None = None,
+    idle_seconds: float = IDLE_SECONDS,
 ) -> uvicorn.Server:
     """Returns a uvicorn server that leaves signals to the process it is part of.
 
@@ -146,13 +154,11 @@ def http_server(
         drain_seconds: How long requests in progress may take in the end.
         stop: Is set when the process is to end.
         refusal: The JSON that answers with status 400 what is not HTTP.
-        idle_seconds: How long a client may take between two requests; `None` is 75 seconds.
+        idle_seconds: How long a client may take between two requests.
     """
     import uvicorn
 
-    from automl_serving.connections import IDLE_SECONDS, TimedProtocol
-
-    seconds = IDLE_SECONDS if idle_seconds is None else idle_seconds
+    from automl_serving.connections import TimedProtocol
 
     async def leaving(scope: Any, receive: Any, send: Any) -> None:
         async def closing(message: Any) -> None:
@@ -163,9 +169,6 @@ def http_server(
 
         await app(scope, receive, closing)
 
-    class Protocol(TimedProtocol):
-        malformed, idle_seconds = refusal, seconds
-
     class Server(uvicorn.Server):
         @contextlib.contextmanager
         def capture_signals(self) -> Iterator[None]:
@@ -173,8 +176,7 @@ def http_server(
 
     config = uvicorn.Config(
         leaving,
-        # h11 goes on reading a body that was refused, so that the client gets to see the answer.
-        http=Protocol,
+        http=functools.partial(TimedProtocol, refusal, idle_seconds),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",
         log_config=None,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import socket
 import threading
 import time
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import uvloop
 from starlette.types import Receive, Scope, Send
 
 from automl_serving import connections, lifecycle
@@ -33,7 +35,7 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
     server = lifecycle.http_server(app, 1.0, asyncio.Event(), REFUSAL, idle_seconds=5.0)
     listening = lifecycle.listen("127.0.0.1", 0, "--port")
-    thread = threading.Thread(target=lambda: asyncio.run(server.serve([listening])))
+    thread = threading.Thread(target=lambda: uvloop.run(server.serve([listening])))
     thread.start()
     server.port = listening.getsockname()[1]
     yield server
@@ -184,6 +186,36 @@ def test_a_body_that_breaks_off_into_something_else_is_no_fault(
             answer += some
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert [one.message for one in caplog.records] == ["Invalid HTTP request received."]
+
+
+def test_a_head_without_end_is_refused(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nX: ")
+        sent = 0
+        while not select.select([connection], [], [], 0.01)[0]:
+            connection.sendall(b"y" * 10_000)
+            sent += 10_000
+        assert connection.recv(1000).startswith(b"HTTP/1.1 400 ")
+        assert 60_000 < sent < 200_000
+
+
+def test_empty_lines_between_two_requests_hold_no_connection(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(REQUEST)
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        drip(connection, b"\r\n")
+
+
+def test_who_offers_another_protocol_is_answered_in_this_one(
+    port: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    offer = b"Connection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\n"
+    with connect(port) as connection:
+        for length in (0, 9, 9):
+            head = b"POST / HTTP/1.1\r\nHost: x\r\n%bContent-Length: %d\r\n\r\n" % (offer, length)
+            connection.sendall(head + bytes(length))
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+    assert not caplog.records
 
 
 def test_what_is_not_http_is_refused_in_json(port: int) -> None:

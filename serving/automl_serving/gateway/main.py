@@ -28,6 +28,8 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str]) -> None:
+    import uvloop
+
     started = time.monotonic()
     settings = GatewaySettings.parse(arguments, "automl-gateway", DESCRIPTION)
     manifest = _read_manifest(settings.manifest)
@@ -38,7 +40,7 @@ def _run(arguments: list[str]) -> None:
     keys = None if settings.keys_file is None else KeyFile(settings.keys_file)
     listening = lifecycle.listen(settings.host, settings.port, "--port")
     _log_as_json()
-    asyncio.run(_serve(settings, manifest, others, keys, listening, started))
+    uvloop.run(_serve(settings, manifest, others, keys, listening, started))
 
 
 def _read_manifest(path: Path) -> Manifest:

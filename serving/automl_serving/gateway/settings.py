@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from automl.downloads.addresses import is_loopback, parse_networks
 from automl.errors import UsageError
+from automl_serving.lifecycle import IDLE_SECONDS
 from automl_serving.settings import Settings, check_port, setting
 
 _ABOVE_ZERO = (
@@ -93,7 +94,7 @@ class GatewaySettings(Settings):
     )
     fetch_timeout: float = setting(10.0, "How long fetching an image may take, in seconds.")
     keep_alive_seconds: float = setting(
-        75.0,
+        IDLE_SECONDS,
         "How long a connection waits for its next request, in seconds; more than a load balancer "
         "before the gateway keeps one that it does not use, so that none closes under a request.",
     )

@@ -40,6 +40,8 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def _run(arguments: list[str]) -> None:
+    import uvloop
+
     from automl.plugins import load_runtime
 
     started = time.monotonic()
@@ -49,7 +51,7 @@ def _run(arguments: list[str]) -> None:
     rest_socket = lifecycle.listen(settings.host, settings.rest_api_port, "--rest_api_port")
     # gRPC reports a taken port on standard error only; a socket of our own tells first.
     lifecycle.listen(settings.host, settings.port, "--port").close()
-    asyncio.run(_serve(settings, runtime, rest_socket, started))
+    uvloop.run(_serve(settings, runtime, rest_socket, started))
 
 
 async def _serve(
