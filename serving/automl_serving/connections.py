@@ -8,23 +8,22 @@ more. What is not HTTP at all is answered here, too, in the words of the server.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+import h11
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 HEAD_SECONDS = 10.0
 """How long a request's head may take: from the connection, the last answer or, after a pause, its
 first byte on."""
 
-HEAD_BYTES = 64 << 10
-"""How long a request's head may be, beside what came with its first byte."""
-
 LAST_SECONDS = 1.0
 """How long the head of a connection's first request may take once the server is to end."""
 
 
-class TimedProtocol(HttpToolsProtocol):
+class TimedProtocol(H11Protocol):
     """Closes a connection whose next request, its head or the rest of a refused body is late."""
 
     def __init__(self, refusal: bytes, idle_seconds: float, *others: Any, **options: Any) -> None:
@@ -36,9 +35,6 @@ class TimedProtocol(HttpToolsProtocol):
         self._refusal, self._idle_seconds = refusal, idle_seconds
         self._timer: asyncio.TimerHandle | None = None
         self._idle = self._last = False
-        self._reading = False  # whether a request has begun and is not whole
-        # Of a head that is read, the bytes that came after the chunk in which it began.
-        self._head: int | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for the first request."""
@@ -58,32 +54,13 @@ class TimedProtocol(HttpToolsProtocol):
         self._stop_waiting()
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
+    def handle_events(self) -> None:
         """Waits for whatever is due next from the client."""
-        if self._head is not None:
-            self._head += len(data)
-        super().data_received(data)
-        if self._head is not None and self._head > HEAD_BYTES and not self.transport.is_closing():
-            self.logger.warning("The head of a request was too long.")
-            self.send_400_response("")
-        self._wait_for_next()
-
-    def on_message_begin(self) -> None:
-        """Notes that a request has begun."""
-        self._reading, self._head = True, 0
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """Notes that its head is whole."""
-        self._head = None
-        super().on_headers_complete()
-        if self._last:
+        super().handle_events()
+        if self._last and self.cycle is not None:
             self.cycle.keep_alive = False
-
-    def on_message_complete(self) -> None:
-        """Notes that it is whole."""
-        self._reading = False
-        super().on_message_complete()
+        if not self.flow.write_paused and not self.transport.is_closing():
+            self._wait_for_next()
 
     def pause_writing(self) -> None:
         """Begins to wait for the client to take what lies here."""
@@ -93,54 +70,46 @@ class TimedProtocol(HttpToolsProtocol):
     def resume_writing(self) -> None:
         """Stops waiting for that; an answer that is whole is followed by the next request."""
         super().resume_writing()
-        self._wait_for_next()
+        if not self.transport.is_closing():
+            self._wait_for_next()
 
     def on_response_complete(self) -> None:
         """Begins to wait for the rest of the body, or for the client to take its answer."""
         self._wait(self._late, HEAD_SECONDS)
         super().on_response_complete()
         self._unset_keepalive_if_required()  # uvicorn's own, which knows no pause after a body
-        self._wait_for_next()
 
     def send_400_response(self, msg: str) -> None:
         """Refuses what is not HTTP; a request that was being answered has lost its client then."""
-        cycle = self.cycle
-        in_body = self._reading and self._head is None
-        being_answered = cycle is not None and (in_body or not cycle.response_complete)
-        if not being_answered or not cycle.response_started:
-            without = being_answered and cycle.scope["method"] == "HEAD"
-            self.transport.write(
-                b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
-                b"content-length: %d\r\nconnection: close\r\n\r\n"
-                % len(self._refusal)
-                + (b"" if without else self._refusal)
-            )
-        self.transport.close()
-        if being_answered:
-            cycle.disconnected = True
-            cycle.message_event.set()
-
-    def _unsupported_upgrade_warning(self) -> None:
-        """Is silent: some clients ask for HTTP/2 with every request, and do without."""
+        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
+        refusal = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
+        # An answer to HEAD has no body, which h11 holds to; nor is there a second answer.
+        with contextlib.suppress(h11.LocalProtocolError):
+            for event in (refusal, h11.Data(data=self._refusal), h11.EndOfMessage()):
+                self.transport.write(self.conn.send(event) or b"")
+        self._late()
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
 
     def _wait_for_next(self) -> None:
-        if self.flow.write_paused or self.transport.is_closing():
-            return
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()  # for that is the application's time
-        elif self.cycle is not None and not self._reading:
-            if not self._idle:
-                self._wait(self._late, self._idle_seconds)
-                self._idle = True
+        elif self.cycle is not None and self._between_requests():
+            self._wait(self._late, self._idle_seconds)
+            self._idle = True
         elif self._idle:
             self._wait(self._late, HEAD_SECONDS)
 
+    def _between_requests(self) -> bool:
+        return self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
+
     def _wait(self, then: Callable[[], None], seconds: float) -> None:
         self._stop_waiting()
+        self._idle = False
         self._timer = self.loop.call_later(seconds, then)
 
     def _stop_waiting(self) -> None:
-        self._idle = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
