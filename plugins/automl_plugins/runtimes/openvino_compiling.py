@@ -70,13 +70,14 @@ def of_one_row(model: Any) -> Any | None:
         single.reshape({port: [1, *list(port.partial_shape)[1:]] for port in single.inputs})
     except RuntimeError:  # something in it has another size
         return None
-    return single if takes_one_row(single) else None
+    return single if takes_one_row(single) and not single.is_dynamic() else None
 
 
 def takes_one_row(model: Any) -> bool:
     """Says whether a model, compiled or not, is of one row."""
     shapes = [port.partial_shape for port in (*model.inputs, *model.outputs)]
-    return all(shape.rank.is_static and len(shape) and shape[0] == 1 for shape in shapes)
+    one = all(shape.rank.is_static and len(shape) and shape[0] == 1 for shape in shapes)
+    return one and bool(model.inputs)
 
 
 def is_best_one_by_one(single: Any) -> bool:

@@ -37,7 +37,10 @@ class Requests:
             outputs: What of its outputs is wanted.
             pause: Seconds between two steps of `warm_up`, where others answer in the meantime.
         """
-        self._compiled, self._outputs, self._pause = dict(compiled), outputs, pause
+        self._compiled, self._pause = dict(compiled), pause
+        self._outputs = {
+            way: {name: model.output(name) for name in outputs} for way, model in compiled.items()
+        }
         self._by_row = takes_one_row(compiled["many"])
         self._width = at_a_time(compiled["many"])
         # A call has those it takes to itself: threads share nothing.
@@ -57,23 +60,25 @@ class Requests:
             return {name: array[:0] for name, array in self.infer(one).items()}
         with self._counted() as shared:
             way, pieces = self._planned(inputs, rows, shared)
+            ports = self._outputs[way]
             requests = [self._taken(way) for _ in pieces[: self._width]]
             answers = [
-                {name: request.get_tensor(name).data.copy() for name in self._outputs}
+                {name: request.get_tensor(port).data.copy() for name, port in ports.items()}
                 for request in in_turn(requests, pieces)
             ]
             self._idle[way].extend(requests)
         if len(answers) == 1:
             return answers[0]
-        return {name: np.concatenate([one[name] for one in answers]) for name in self._outputs}
+        return {name: np.concatenate([one[name] for one in answers]) for name in ports}
 
     def _planned(self, inputs: Arrays, rows: int, shared: bool) -> tuple[str, list[Arrays]]:
         """Returns the way to ask for `inputs`, and the pieces to ask for."""
         if rows == 1:
             return ("many" if shared else "alone"), [inputs]
-        if "rows" not in self._compiled:
-            return "many", _cut(inputs, rows, 1)
-        return "rows", _cut(inputs, rows, rows if shared else math.ceil(rows / self._width))
+        size = 1
+        if "rows" in self._compiled:
+            size = rows if shared else math.ceil(rows / self._width)
+        return ("many" if size == 1 else "rows"), _cut(inputs, rows, size)
 
     def _taken(self, way: str) -> Any:
         try:
@@ -113,7 +118,7 @@ class Requests:
         """Frees the model; others are likely to have taken its place."""
         while self._compiled:
             way, _ = self._compiled.popitem()
-            del self._idle[way]
+            del self._idle[way], self._outputs[way]
             # OpenVINO frees it under the interpreter's lock, which requests need in between.
             time.sleep(PAUSE)
 

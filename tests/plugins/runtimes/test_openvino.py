@@ -23,6 +23,8 @@ from automl.images import encode_png
 from automl.manifest import MANIFEST
 from automl.model import Model
 from automl.plugins import load_runtime, plugin_manager
+from automl_plugins.runtimes.openvino_compiling import convert
+from automl_plugins.runtimes.signatures import signature_defs
 
 
 @pytest.fixture(scope="module")
@@ -146,6 +148,8 @@ def network(
     path = tmp_path_factory.mktemp("network") / "1"
     write_saved_model(keras.Sequential([*layers, keras.layers.Dense(3)]), 1.5, path)
     shutil.copy(colour_model.path / MANIFEST, path / MANIFEST)
+    compiled = convert(path, signature_defs(path), "float32")
+    assert ("rows" in compiled) == (request.param == "more weights")
     return path
 
 
@@ -173,6 +177,17 @@ def test_any_number_of_rows_is_answered_in_order_as_tensorflow_does(
         "logits": ((0, 3), np.float32),
         "probabilities": ((0, 3), np.float32),
     }
+
+
+def test_a_model_without_inputs_is_run_as_well(tmp_path: Path) -> None:
+    import tensorflow as tf
+
+    constant = tf.function(
+        lambda: {"values": tf.reshape(tf.range(3.0), [1, 3])}, input_signature=[]
+    )
+    tf.saved_model.save(tf.Module(), str(tmp_path), signatures=constant)
+    answers = load_runtime("openvino").load(tmp_path).predict("serving_default", {})
+    assert answers["values"].tolist() == [[0, 1, 2]]
 
 
 def test_rows_of_another_model_which_may_depend_on_one_another_stay_together(
