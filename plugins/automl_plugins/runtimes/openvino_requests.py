@@ -74,7 +74,7 @@ class Requests:
     def _planned(self, inputs: Arrays, rows: int, shared: bool) -> tuple[str, list[Arrays]]:
         """Returns the way to ask for `inputs`, and the pieces to ask for."""
         if rows == 1:
-            return ("many" if shared else "alone"), [inputs]
+            return ("many" if shared else "alone"), [dict(inputs)]
         size = 1
         if "rows" in self._compiled:
             size = rows if shared else math.ceil(rows / self._width)
