@@ -58,6 +58,14 @@ def connect(port: int) -> socket.socket:
     return socket.create_connection(("127.0.0.1", port), 10)
 
 
+def rest(connection: socket.socket) -> bytes:
+    """Returns all that comes until the other side closes."""
+    received = b""
+    while some := connection.recv(1000):
+        received += some
+    return received
+
+
 def drip(connection: socket.socket, byte: bytes) -> None:
     """Sends a byte every tenth of a second until the other side has enough."""
     began = time.monotonic()
@@ -186,9 +194,7 @@ def test_a_body_that_breaks_off_into_something_else_is_no_fault(
     head = method + b" / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     with connect(port) as connection:
         connection.sendall(head + b"zz\r\n")
-        answer = b""
-        while some := connection.recv(1000):
-            answer += some
+        answer = rest(connection)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert [one.message for one in caplog.records] == ["Invalid HTTP request received."]
 
@@ -241,9 +247,7 @@ def test_trailers_without_end_are_refused(port: int, path: bytes) -> None:
 def test_a_whole_request_is_answered_before_what_follows_is_refused(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(REQUEST + b"\x16\x03\x01 hello\r\n\r\n")
-        answer = b""
-        while some := connection.recv(1000):
-            answer += some
+        answer = rest(connection)
     assert answer.index(b"HTTP/1.1 200 ") < answer.index(b"HTTP/1.1 400 ")
 
 
@@ -270,9 +274,7 @@ def test_a_client_that_takes_no_refusal_is_left(server: Any) -> None:
 def test_what_is_not_http_is_refused_in_json(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(b"\x16\x03\x01 hello\r\n\r\n")
-        answer = b""
-        while some := connection.recv(1000):
-            answer += some
+        answer = rest(connection)
     head, _, body = answer.partition(b"\r\n\r\n")
     assert head.startswith(b"HTTP/1.1 400 Bad Request\r\n")
     assert b"application/json" in head

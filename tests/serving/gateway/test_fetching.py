@@ -160,7 +160,6 @@ def settings(colour_model: Model) -> GatewaySettings:
 def test_a_thread_that_cannot_be_started_takes_no_room(
     web: str, settings: GatewaySettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-
     def full(thread: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
