@@ -96,10 +96,11 @@ def from_proto(message: Any, max_bytes: int) -> Array:
             f"expected a tensor of at most {max_bytes:,} bytes, found shape {list(shape)} of "
             f"{dtype.name}; send fewer rows."
         )
-    if message.tensor_content:
-        if dtype == np.object_ or len(message.tensor_content) != count * dtype.itemsize:
-            raise _contradiction(shape, dtype, f"{len(message.tensor_content)} bytes of content")
-        return np.frombuffer(message.tensor_content, dtype).reshape(shape)
+    content = message.tensor_content  # a copy, each time that it is asked for
+    if content:
+        if dtype == np.object_ or len(content) != count * dtype.itemsize:
+            raise _contradiction(shape, dtype, f"{len(content)} bytes of content")
+        return np.frombuffer(content, dtype).reshape(shape)
     flat = _flat_values(getattr(message, _TYPES[message.dtype][1]), dtype, shape)
     if len(flat) > count:
         raise _contradiction(shape, dtype, f"{len(flat)} values")
