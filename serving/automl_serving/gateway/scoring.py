@@ -13,6 +13,7 @@ import numpy as np
 from automl import images
 from automl.errors import ImageError
 from automl.manifest import Manifest
+from automl_serving.gateway.errors import GatewayError
 from automl_serving.gateway.fetching import ImageFetcher
 from automl_serving.gateway.joining import Joining
 from automl_serving.gateway.score_request import (
@@ -63,19 +64,21 @@ class Scorer:
         Raises:
             GatewayError: If the model server does not answer as it should.
         """
-        decoded = await asyncio.gather(*(self._pixels(item.content) for item in items))
-        good = [pixels for pixels in decoded if not isinstance(pixels, ImageProblem)]
-        rows: Any = iter(())
-        if good:
-            rows = zip(*await self._predict(np.stack(good), deadline), strict=True)
-        return [
-            {"error": {"code": pixels.code, "message": pixels.message}}
-            if isinstance(pixels, ImageProblem)
-            else self._result(next(rows), item.parameters)
-            for item, pixels in zip(items, decoded, strict=True)
-        ]
+        tasks = [asyncio.create_task(self._scored(item, deadline)) for item in items]
+        try:
+            return await asyncio.gather(*tasks)
+        except GatewayError:
+            for task in tasks:  # nobody waits for the others
+                task.cancel()
+            raise
 
-    async def _call(self, images: NDArray[np.uint8], deadline: float) -> Scores:
+    async def _scored(self, item: ScoreItem, deadline: float) -> dict[str, Any]:
+        pixels = await self._pixels(item.content)
+        if isinstance(pixels, ImageProblem):
+            return {"error": {"code": pixels.code, "message": pixels.message}}
+        return self._result(*await self._predict(pixels, deadline), item.parameters)
+
+    async def _call(self, images: Sequence[NDArray[np.uint8]], deadline: float) -> Scores:
         return await self._upstream.predict(images, len(self._labels), deadline)
 
     async def _pixels(
@@ -117,9 +120,11 @@ class Scorer:
             )
 
     def _result(
-        self, row: tuple[NDArray[np.float32], NDArray[np.float32]], parameters: Parameters
+        self,
+        probabilities: NDArray[np.float32],
+        logits: NDArray[np.float32],
+        parameters: Parameters,
     ) -> dict[str, Any]:
-        probabilities, logits = row
         best = np.argsort(-probabilities, kind="stable")[: parameters.top_k]
         scores = probabilities if parameters.add_softmax else logits
         return {

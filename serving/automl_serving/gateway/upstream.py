@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import grpc
@@ -89,12 +90,12 @@ class Upstream:
         return await self.calls.call(method, request, deadline)
 
     async def predict(
-        self, images: NDArray[np.uint8], classes: int, deadline: float
+        self, images: Sequence[NDArray[np.uint8]], classes: int, deadline: float
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Classifies images.
 
         Args:
-            images: uint8 `[N, H, W, 3]`, 1 or more.
+            images: uint8 `[H, W, 3]`, 1 or more of one size.
             classes: How many columns the answer must have.
             deadline: When the answer is due, in the event loop's time.
 
@@ -109,7 +110,7 @@ class Upstream:
         request = PredictRequest()
         self._name(request.model_spec)
         request.model_spec.signature_name = "serving_default"
-        tensors.to_proto(images, request.inputs["images"])
+        tensors.to_proto(np.stack(images), request.inputs["images"])
         try:
             answer = await self.call(self.prediction.Predict, request, deadline)
         except grpc.aio.AioRpcError as error:
