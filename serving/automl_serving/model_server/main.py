@@ -135,7 +135,7 @@ def _configs(settings: ModelServerSettings) -> Sequence[ModelConfig]:
 
 
 def _predict(settings: ModelServerSettings, run: RunInThread, metrics: ServerMetrics) -> Predict:
-    from automl_serving.model_server.execution import each_alone, run_in
+    from automl_serving.model_server.execution import each_alone
 
     if not settings.enable_batching:
         return each_alone(run)
@@ -145,7 +145,7 @@ def _predict(settings: ModelServerSettings, run: RunInThread, metrics: ServerMet
     path = settings.batching_parameters_file
     parameters = BatchingParameters() if path is None else BatchingParameters.read(path)
     pool = ThreadPoolExecutor(parameters.threads, thread_name_prefix="batch")
-    return Batcher(parameters, run, run_in(pool), metrics.batch)
+    return Batcher(parameters, run, pool, metrics.batch)
 
 
 def _bind_grpc(settings: ModelServerSettings) -> tuple[Any, int]:

@@ -72,7 +72,7 @@ class Bench:
         self.batcher = Batcher(
             given,
             run_in(ThreadPoolExecutor(2)),
-            run_in(ThreadPoolExecutor(given.threads)),
+            ThreadPoolExecutor(given.threads),
             lambda rows, waited: self.observed.append((rows, waited)),
         )
 

@@ -1,15 +1,19 @@
 """Collects the rows of requests that wait, and runs them together.
 
 Nothing waits on an idle server: rows are run as soon as a thread is free. While one runs, others
-gather; so batches grow with the load, and a lone request is never delayed.
+gather; so batches grow with the load, and a lone request is never delayed. A thread that has run a
+batch takes the next one by itself, without a trip to the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import functools
+import threading
+import time
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -76,7 +80,7 @@ class Batcher:
         self,
         parameters: BatchingParameters,
         run: RunInThread,
-        run_batch: RunInThread,
+        pool: Executor,
         observe: Observe = lambda rows, seconds: None,
     ) -> None:
         """Prepares a batcher.
@@ -84,17 +88,17 @@ class Batcher:
         Args:
             parameters: Limits.
             run: Runs what prepares a request, and its answer, in a thread.
-            run_batch: Runs a batch in a thread of its own.
-            observe: Is told about each batch.
+            pool: Has a thread for each batch that may run at a time.
+            observe: Is told about each batch, in its thread.
         """
         self._parameters = parameters
         self._run = run
-        self._run_batch = run_batch
+        self._pool = pool
         self._observe = observe
+        self._lock = threading.Lock()  # of the next two, which the threads share with the loop
         self._queues: dict[object, _Queue] = {}  # in the order in which they are served
         self._running = 0
         self._timer: asyncio.TimerHandle | None = None
-        self._tasks: set[asyncio.Task[None]] = set()
 
     async def __call__(
         self,
@@ -124,20 +128,21 @@ class Batcher:
 
     async def _in_batches(self, servable: Servable, name: str, inputs: Arrays, rows: int) -> Arrays:
         loop = asyncio.get_running_loop()
-        queue = self._queue(servable, name, inputs)
-        since = loop.time()
+        since = time.monotonic()
         most = self._parameters.max_batch_size
-        pieces = [
-            _Piece(part, len(next(iter(part.values()))), since, loop.create_future())
-            for part in split(inputs, rows, most, first=most - queue.rows % most)
-        ]
         limit = most * self._parameters.max_enqueued_batches
-        if queue.pieces and queue.rows + rows > limit:
-            raise QueueFullError(
-                f"expected room for {rows} more rows, found {queue.rows} waiting of at most "
-                f"{limit}; retry in a moment, or send fewer."
-            )
-        queue.put(pieces)
+        with self._lock:
+            queue = self._queue(servable, name, inputs)
+            if queue.pieces and queue.rows + rows > limit:
+                raise QueueFullError(
+                    f"expected room for {rows} more rows, found {queue.rows} waiting of at most "
+                    f"{limit}; retry in a moment, or send fewer."
+                )
+            pieces = [
+                _Piece(part, len(next(iter(part.values()))), since, loop.create_future())
+                for part in split(inputs, rows, most, first=most - queue.rows % most)
+            ]
+            queue.put(pieces)
         self._start()
         return join(await asyncio.gather(*(piece.answer for piece in pieces)))
 
@@ -149,54 +154,63 @@ class Batcher:
         return self._queues[key]
 
     def _start(self) -> None:
-        """Starts batches while threads are free and rows wait that need not wait longer."""
-        while self._running < self._parameters.threads:
-            key = next((key for key, queue in self._queues.items() if self._is_due(queue)), None)
-            if key is None:
-                return
+        """Has free threads run what is due now, and comes again when more is."""
+        with self._lock:
+            while self._running < self._parameters.threads and (work := self._take()):
+                self._pool.submit(self._work, *work)
+            due = min(map(self._due, self._queues.values()), default=None)
+            free = self._running < self._parameters.threads
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if due is not None and free:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(due - time.monotonic(), self._start)
+
+    def _take(self) -> tuple[_Queue, list[_Piece]] | None:
+        """Removes a batch that is due, if there is one, and counts it as running."""
+        now = time.monotonic()
+        while key := next(
+            (key for key, each in self._queues.items() if self._due(each) <= now), None
+        ):
             queue = self._queues.pop(key)
             batch = queue.take(self._parameters.max_batch_size)
             if queue.pieces:  # at the end, so that none starves the others
                 self._queues[key] = queue
             if batch:
                 self._running += 1
-                task = asyncio.create_task(self._work(queue, batch))
-                self._tasks.add(task)
-                task.add_done_callback(self._tasks.discard)
+                return queue, batch
+        return None
 
-    def _is_due(self, queue: _Queue) -> bool:
+    def _due(self, queue: _Queue) -> float:
+        """Returns when rows that wait need not wait longer, in the time of `time.monotonic`."""
         if not self._running or queue.rows >= self._parameters.max_batch_size:
-            return True
-        due = queue.pieces[0].since + self._parameters.batch_timeout_micros / 1e6
-        if due <= asyncio.get_running_loop().time():
-            return True
-        self._wake_at(due)
-        return False
+            return 0.0
+        return queue.pieces[0].since + self._parameters.batch_timeout_micros / 1e6
 
-    def _wake_at(self, due: float) -> None:
-        if self._timer is None or self._timer.when() > due:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer = asyncio.get_running_loop().call_at(due, self._wake)
+    def _work(self, queue: _Queue, batch: Sequence[_Piece]) -> None:
+        """Runs a batch, and what is due after it; in a thread."""
+        work: tuple[_Queue, Sequence[_Piece]] | None = queue, batch
+        while work:
+            queue, batch = work
+            waited = time.monotonic() - batch[0].since
+            self._observe(sum(piece.rows for piece in batch), waited)
+            answers = run_together(queue.run, [piece.inputs for piece in batch])
+            with self._lock:
+                self._running -= 1
+                work = self._take()
+                early = not work and bool(self._queues)
+            loop = batch[0].answer.get_loop()
+            loop.call_soon_threadsafe(_tell, batch, answers)
+        if early:
+            loop.call_soon_threadsafe(self._start)
 
-    def _wake(self) -> None:
-        self._timer = None
-        self._start()
 
-    async def _work(self, queue: _Queue, batch: Sequence[_Piece]) -> None:
-        waited = asyncio.get_running_loop().time() - batch[0].since
-        self._observe(sum(piece.rows for piece in batch), waited)
-        work = functools.partial(run_together, queue.run, [piece.inputs for piece in batch])
-        try:
-            answers = await self._run_batch(work)
-        except Exception as error:  # the threads were shut down
-            answers = [error] * len(batch)
-        self._running -= 1
-        for piece, answer in zip(batch, answers, strict=True):
-            if piece.answer.done():  # whoever asked has gone
-                continue
-            if isinstance(answer, Exception):
-                piece.answer.set_exception(answer)
-            else:
-                piece.answer.set_result(answer)
-        self._start()
+def _tell(batch: Sequence[_Piece], answers: Sequence[Arrays | Exception]) -> None:
+    for piece, answer in zip(batch, answers, strict=True):
+        if piece.answer.done():  # whoever asked has gone
+            continue
+        if isinstance(answer, Exception):
+            piece.answer.set_exception(answer)
+        else:
+            piece.answer.set_result(answer)
