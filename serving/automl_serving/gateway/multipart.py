@@ -54,7 +54,7 @@ class _Reader:
         self._header = b""
         self._value = b""
         self._disposition = b""
-        self._content = bytearray()
+        self._content: list[bytes] = []
 
     def callbacks(self) -> Any:
         return {
@@ -68,7 +68,7 @@ class _Reader:
         }
 
     def _begin(self) -> None:
-        self._disposition, self._content = b"", bytearray()
+        self._disposition, self._content = b"", []
 
     def _on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._header += data[start:end]
@@ -82,7 +82,7 @@ class _Reader:
         self._header = self._value = b""
 
     def _on_data(self, data: bytes, start: int, end: int) -> None:
-        self._content += data[start:end]
+        self._content.append(data[start:end])
 
     def _on_part_end(self) -> None:
         if len(self.parts) >= _MAX_PARTS:
@@ -91,7 +91,7 @@ class _Reader:
         name = options.get(b"name", b"").decode("utf-8", "replace")
         filename = options.get(b"filename")
         shown = None if filename is None else filename.decode("utf-8", "replace")
-        self.parts.append(Part(name, shown, bytes(self._content)))
+        self.parts.append(Part(name, shown, b"".join(self._content)))
 
     def _on_end(self) -> None:
         self.complete = True
