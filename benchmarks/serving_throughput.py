@@ -10,13 +10,15 @@ All get the same photos, in forms, from 16 connections, decode them by `automl.i
 in float32: the gateway and the model server as `automl deploy` starts them; a loop in threads that
 decodes and runs OpenVINO, with no server about it; and `benchmarks/peers`, in an environment of
 their own: FastAPI, LitServe and BentoML with the same OpenVINO model, FastAPI with the same
-SavedModel in TensorFlow. Each is measured in turn, the others stopped, for several rounds; the
-figures are medians.
+SavedModel in TensorFlow. A server's speed differs by some 4 % from one start to the next, and stays
+as it is until it ends. So in each round each one is started, asked for a while, measured and ended,
+with nothing beside it; the figures are medians.
 """
 
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import statistics
@@ -25,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
 
@@ -39,6 +42,7 @@ from automl.hardware import cores
 from automl_plugins.targets.ports import free_port
 
 CONNECTIONS = 16
+WARMING = 2.0
 PEERS = Path(__file__).with_name("peers")
 OURS, LOOP, TENSORFLOW = "gateway and model server", "bare loop", "fastapi_tensorflow"
 BATCHING = ("fastapi_openvino", "litserve_openvino", "bentoml_openvino")
@@ -49,32 +53,46 @@ CLOSE = 1e-3
 Measure = Callable[[float], float]
 """Runs one way for some seconds, and returns pictures a second."""
 
+Server = Callable[[], AbstractContextManager[str]]
+"""Runs a server, and gives its address."""
+
 
 def main() -> None:
     """Measures and prints; see the module's text."""
     parser = parser_of(__doc__)
     parser.add_argument("--python", help="of the peers' environment; without it there are none")
-    parser.add_argument("--seconds", type=float, default=5.0, help="a round (default: 5)")
-    parser.add_argument("--rounds", type=int, default=5, help="(default: 5)")
+    parser.add_argument("--seconds", type=float, default=6.0, help="a round (default: 6)")
+    parser.add_argument("--rounds", type=int, default=8, help="(default: 8)")
     arguments = parser.parse_args()
     pictures = jpegs(arguments.images, 32)
-    with contextlib.ExitStack() as stack:
-        place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        wrk = Wrk(pictures, place)
-        loop = Loop(sys.executable, arguments.model, pictures, place / "pictures")
+    with tempfile.TemporaryDirectory() as place:
+        wrk = Wrk(pictures, Path(place))
+        loop = Loop(sys.executable, arguments.model, pictures, Path(place) / "pictures")
         expected = loop.first()
-        ours = stack.enter_context(deployed(arguments.model)).url
 
-        def through(url: str) -> Measure:
-            return lambda seconds: rate(wrk, url, seconds)
-
-        ways: dict[str, Measure] = {LOOP: loop, OURS: through(ours)}
+        servers: dict[str, Server] = {OURS: functools.partial(ours_running, arguments.model)}
         for name in (TENSORFLOW, *BATCHING) if arguments.python else ():
             peer = Peer(name, arguments.python, arguments.model)
-            stack.enter_context(peer.running(pictures[0], expected))
-            ways[name] = peer.awake(through(peer.url))
+            servers[name] = functools.partial(peer.running, pictures[0], expected)
+        ways: dict[str, Measure] = {LOOP: loop}
+        for name, server in servers.items():
+            ways[name] = functools.partial(started, server, wrk)
         found = measured(ways, arguments.seconds, arguments.rounds)
     show(found)
+
+
+@contextlib.contextmanager
+def ours_running(model: Path) -> Iterator[str]:
+    """Deploys a version, and gives its address."""
+    with deployed(model) as service:
+        yield service.url
+
+
+def started(server: Server, wrk: Wrk, seconds: float) -> float:
+    """Returns the answers a second of a server that is started for that and ended again."""
+    with server() as url:
+        rate(wrk, url, WARMING)
+        return rate(wrk, url, seconds)
 
 
 def rate(wrk: Wrk, url: str, seconds: float) -> float:
@@ -132,12 +150,11 @@ class Peer:
         self._name, self._python, self._model = name, python, model
         self._port = free_port()
         path = "predict" if name.startswith("litserve") else "score"
-        self.url = f"http://127.0.0.1:{self._port}/{path}"
-        self._processes: list[psutil.Process] = []
+        self._url = f"http://127.0.0.1:{self._port}/{path}"
 
     @contextlib.contextmanager
-    def running(self, picture: bytes, expected: list[float]) -> Iterator[None]:
-        """Starts it, waits until it scores a picture as expected, and stops it for now."""
+    def running(self, picture: bytes, expected: list[float]) -> Iterator[str]:
+        """Starts it, waits until it scores a picture as expected, and gives its address."""
         with tempfile.TemporaryDirectory() as place:
             # Its environment has no automl, of which it needs the decoder.
             (Path(place) / "automl").symlink_to(Path(automl.__file__).parent)
@@ -147,23 +164,9 @@ class Peer:
                 process = psutil.Popen(command, env=told, stdout=log, stderr=log)
                 try:
                     self._check(process, picture, expected, log)
-                    self._processes = [process, *process.children(recursive=True)]
-                    self._tell(psutil.Process.suspend)
-                    yield
+                    yield self._url
                 finally:
                     self._end(process)
-
-    def awake(self, measure: Measure) -> Measure:
-        """Returns what lets it run only while it is measured: idle servers take time, too."""
-
-        def measured(seconds: float) -> float:
-            self._tell(psutil.Process.resume)
-            try:
-                return measure(seconds)
-            finally:
-                self._tell(psutil.Process.suspend)
-
-        return measured
 
     def _check(self, process: Any, picture: bytes, expected: list[float], log: IO[str]) -> None:
         end = time.monotonic() + STARTING
@@ -172,7 +175,7 @@ class Peer:
             time.sleep(0.5)
             with contextlib.suppress(httpx.ConnectError):
                 answer = httpx.post(
-                    self.url, content=form(picture), headers=HEADERS, timeout=60, trust_env=False
+                    self._url, content=form(picture), headers=HEADERS, timeout=60, trust_env=False
                 )
         if answer is None or answer.status_code != 200:
             log.seek(0)
@@ -181,10 +184,6 @@ class Peer:
         found = np.ravel(answer.json())
         if not np.allclose(found, expected, atol=CLOSE):
             sys.exit(f"expected {self._name} to score as the loop, found {found}; mend it.")
-
-    def _tell(self, what: Callable[[psutil.Process], None]) -> None:
-        for process in self._processes:
-            what(process)
 
     def _end(self, process: Any) -> None:
         # Some put their workers in sessions of their own.
@@ -196,13 +195,13 @@ class Peer:
 
 
 def measured(ways: dict[str, Measure], seconds: float, rounds: int) -> dict[str, list[float]]:
-    """Returns pictures a second of each way by round, after one that does not count."""
+    """Returns pictures a second of each way by round, each way first as often as last."""
     found: dict[str, list[float]] = {name: [] for name in ways}
-    for number in range(rounds + 1):
-        for name, measure in ways.items():
-            value = measure(seconds)
-            if number:
-                found[name].append(value)
+    order = list(ways)
+    for _ in range(rounds):
+        for name in order:
+            found[name].append(ways[name](seconds))
+        order.reverse()
     return found
 
 
