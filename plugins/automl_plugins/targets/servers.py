@@ -49,7 +49,7 @@ def planned_servers(request: DeployRequest, port: int, generation: int) -> list[
             [*listening, *_batching(request)],
             generation,
         ),
-        planned_gateway(request, "gateway", f"{HOST}:{grpc}", port, generation, beside()),
+        planned_gateway(request, "gateway", f"{HOST}:{grpc}", port, generation, *beside()),
     ]
 
 
@@ -132,12 +132,14 @@ def script(name: str) -> str:
     return found
 
 
-def beside() -> str:
-    """Returns a gateway's flag for a model server that has the cores of this machine.
+def beside() -> list[str]:
+    """Returns a gateway's flags for a model server that has the cores of this machine.
 
-    Each computes one call; two more are on their way, so that none is idle.
+    Many small calls keep these busy: of few large ones all may be on their way at the same time.
     """
-    return f"--upstream-calls={cores() + 2}"
+    if gpus():
+        return []
+    return [f"--upstream-calls={3 * cores()}", "--upstream-images=3"]
 
 
 def _batching(request: DeployRequest) -> list[str]:

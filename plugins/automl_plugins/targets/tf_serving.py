@@ -50,7 +50,7 @@ class TfServingTarget(LocalTarget):
         program = str(request.options["binary"])
         return [
             planned_model_server(request, program, listening, generation),
-            planned_gateway(request, "gateway", f"unix:{path}", port, generation, beside()),
+            planned_gateway(request, "gateway", f"unix:{path}", port, generation, *beside()),
         ]
 
     def deploy(self, request: DeployRequest) -> DeployedService:

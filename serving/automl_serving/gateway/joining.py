@@ -2,7 +2,8 @@
 
 A call costs both sides about as much for one image as for several. So a few are under way at a
 time; what comes meanwhile gathers, and goes together with the next one. Nothing waits while the
-model server keeps up, and calls grow with the load.
+model server keeps up, and calls grow with the load. They do not grow for ever: the images of a call
+are answered together, and then all their clients come back at once, while cores have idled.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ if TYPE_CHECKING:
 
     Call = Callable[[Sequence[Image], float], Awaitable[Scores]]
 
-MOST_IMAGES = 16
 _MOST_BYTES = 16 << 20
+"""Of a call's images."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +38,15 @@ class _Waiting:
 class Joining:
     """Classifies images that are given one by one, several in a call."""
 
-    def __init__(self, call: Call, most: int) -> None:
-        """Takes what classifies images by a deadline, and how many calls may be under way."""
-        self._call, self._most = call, most
+    def __init__(self, call: Call, most: int, images: int) -> None:
+        """Prepares to call.
+
+        Args:
+            call: Classifies images by a deadline.
+            most: How many calls may be under way.
+            images: How many a call may have.
+        """
+        self._call, self._most, self._images = call, most, images
         self._waiting: deque[_Waiting] = deque()
         self._calls: set[asyncio.Task[None]] = set()
 
@@ -76,7 +83,7 @@ class Joining:
     def _take(self) -> list[_Waiting]:
         """Removes the first, as many as fit into a call, and returns those still waited for."""
         taken: list[_Waiting] = []
-        room = max(1, min(MOST_IMAGES, _MOST_BYTES // self._waiting[0].image.nbytes))
+        room = max(1, min(self._images, _MOST_BYTES // self._waiting[0].image.nbytes))
         while self._waiting and len(taken) < room:
             one = self._waiting.popleft()
             if not one.answer.done():

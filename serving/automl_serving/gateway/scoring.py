@@ -48,7 +48,7 @@ class Scorer:
         self._labels = manifest.labels
         self._size = (manifest.height, manifest.width)
         self._upstream = upstream
-        self._predict = Joining(self._call, settings.upstream_calls)
+        self._predict = Joining(self._call, settings.upstream_calls, settings.upstream_images)
         self._pool = pool
         self._fetcher = fetcher
         self._max_pixels = settings.max_pixels

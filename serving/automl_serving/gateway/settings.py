@@ -19,6 +19,7 @@ _ABOVE_ZERO = (
     "max_pixels",
     "max_requests",
     "upstream_calls",
+    "upstream_images",
     "burst",
     "fetch_timeout",
     "keep_alive_seconds",
@@ -72,7 +73,12 @@ class GatewaySettings(Settings):
     upstream_calls: int = setting(
         8,
         "How many calls to the model server are under way at a time; images that wait go together "
-        "with the next one. Where it has the cores of this machine, two more than these are best.",
+        "with the next one.",
+    )
+    upstream_images: int = setting(
+        16,
+        "The most images in a call. Where the model server has the cores of this machine, three in "
+        "each of three calls a core are best.",
     )
     decode_threads: int = setting(
         0, "How many images are decoded at the same time; 0 is one a processor core."

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from automl_serving.gateway.errors import UnavailableError
-from automl_serving.gateway.joining import MOST_IMAGES, Joining
+from automl_serving.gateway.joining import Joining
 
 
 class Calls:
@@ -52,14 +52,15 @@ async def requests_for(joining: Joining, *numbers: int) -> list[asyncio.Task[Any
 @given(
     numbers=st.lists(st.integers(0, 254), max_size=100),
     most=st.integers(1, 3),
+    images=st.integers(1, 16),
     pauses=st.data(),
 )
 def test_no_image_is_lost_mixed_up_or_reordered(
-    numbers: list[int], most: int, pauses: st.DataObject
+    numbers: list[int], most: int, images: int, pauses: st.DataObject
 ) -> None:
     async def run() -> None:
         calls = Calls()
-        joining = Joining(calls, most)
+        joining = Joining(calls, most, images)
         asked = []
         for number in numbers:
             asked.append(asyncio.create_task(joining(picture(number), 1.0)))
@@ -73,7 +74,7 @@ def test_no_image_is_lost_mixed_up_or_reordered(
             assert logits.tolist() == [-number]
         assert sum(calls.sizes) == len(numbers)
         assert calls.most_under_way <= most
-        assert max(calls.sizes, default=0) <= MOST_IMAGES
+        assert max(calls.sizes, default=0) <= images
 
     asyncio.run(run())
 
@@ -81,7 +82,7 @@ def test_no_image_is_lost_mixed_up_or_reordered(
 def test_what_waits_goes_together_with_the_next_call_and_the_latest_deadline() -> None:
     async def run() -> Calls:
         calls = Calls()
-        asked = await requests_for(Joining(calls, 1), *range(5))
+        asked = await requests_for(Joining(calls, 1, 16), *range(5))
         calls.may_answer.set()
         await asyncio.gather(*asked)
         return calls
@@ -94,7 +95,7 @@ def test_what_waits_goes_together_with_the_next_call_and_the_latest_deadline() -
 def test_nothing_waits_while_fewer_calls_are_under_way() -> None:
     async def run() -> list[int]:
         calls = Calls()
-        asked = await requests_for(Joining(calls, 3), *range(3))
+        asked = await requests_for(Joining(calls, 3, 16), *range(3))
         sizes = list(calls.sizes)
         calls.may_answer.set()
         await asyncio.gather(*asked)
@@ -106,7 +107,7 @@ def test_nothing_waits_while_fewer_calls_are_under_way() -> None:
 def test_large_images_go_in_several_calls() -> None:
     async def run() -> list[int]:
         calls = Calls()
-        joining = Joining(calls, 1)
+        joining = Joining(calls, 1, 16)
         numbers = range(1, 6)
         asked = [asyncio.create_task(joining(picture(one, 1600), 1.0)) for one in numbers]  # 7 MiB
         await asyncio.sleep(0.01)
@@ -120,7 +121,7 @@ def test_large_images_go_in_several_calls() -> None:
 def test_whoever_has_gone_is_not_sent() -> None:
     async def run() -> list[int]:
         calls = Calls()
-        asked = await requests_for(Joining(calls, 1), *range(4))
+        asked = await requests_for(Joining(calls, 1, 16), *range(4))
         for one in asked[:3]:
             one.cancel()
         await asyncio.sleep(0.01)
@@ -135,7 +136,7 @@ def test_whoever_has_gone_is_not_sent() -> None:
 def test_a_call_that_fails_fails_for_its_own_images_alone() -> None:
     async def run() -> None:
         calls = Calls()
-        asked = await requests_for(Joining(calls, 1), 255, 1, 2)
+        asked = await requests_for(Joining(calls, 1, 16), 255, 1, 2)
         calls.may_answer.set()
         with pytest.raises(UnavailableError):
             await asked[0]
