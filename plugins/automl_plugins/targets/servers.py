@@ -135,7 +135,7 @@ def script(name: str) -> str:
 def beside() -> list[str]:
     """Returns a gateway's flags for a model server that has the cores of this machine.
 
-    Many small calls keep these busy: of few large ones all may be on their way at the same time.
+    Many small calls keep these busy, of which some are computed while others are on their way.
     """
     if gpus():
         return []

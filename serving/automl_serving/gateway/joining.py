@@ -2,8 +2,8 @@
 
 A call costs both sides about as much for one image as for several. So a few are under way at a
 time; what comes meanwhile gathers, and goes together with the next one. Nothing waits while the
-model server keeps up, and calls grow with the load. They do not grow for ever: the images of a call
-are answered together, and then all their clients come back at once, while cores have idled.
+model server keeps up, and calls grow with the load. How far is limited: the images of a call are
+answered together, and of few large calls all may be on their way while cores are idle.
 """
 
 from __future__ import annotations
