@@ -131,8 +131,8 @@ def decode(
         try:
             if size is not None and image.format in ("JPEG", "MPO"):
                 _reduce_scale(image, size)
-            upright = ImageOps.exif_transpose(image)
-            rgb = _to_rgb(upright)
+            ImageOps.exif_transpose(image, in_place=True)  # else it copies what lies right, too
+            rgb = _to_rgb(image)
             if size is not None and rgb.size != (size[1], size[0]):
                 rgb = rgb.resize((size[1], size[0]), Image.Resampling.BICUBIC, reducing_gap=3.0)
             return np.asarray(rgb, dtype=np.uint8)
