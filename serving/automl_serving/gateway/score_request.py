@@ -150,9 +150,9 @@ def _from_json(body: bytes, max_images: int) -> ScoreRequest:
 
 def _from_multipart(content_type: str, body: bytes, max_images: int) -> ScoreRequest:
     parts = multipart.parse(content_type, body)
-    files = [part.content for part in parts if part.filename is not None]
+    files = [part.content for part in parts if part.is_file]
     _check_count(len(files), max_images)
-    fields = [part for part in parts if part.filename is None]
+    fields = [part for part in parts if not part.is_file]
     parameters = Parameters()
     for field in fields:
         if field.name != "parameters" or len(fields) > 1:

@@ -88,6 +88,17 @@ def test_a_form_is_read_in_order(
     assert {item.parameters for item in request.items} == {expected(how)}
 
 
+@pytest.mark.parametrize(
+    "filename", ['filename=""', "filename=a.jpg", "filename*=utf-8''%C3%A4.jpg", 'filename="\xe4"']
+)
+def test_a_file_in_a_form_may_be_named_in_any_way(filename: str) -> None:
+    head = f"Content-Disposition: form-data; name=image; {filename}\r\n\r\n".encode("latin-1")
+    request = ScoreRequest.parse(
+        "multipart/form-data; boundary=x", b"--x\r\n" + head + b"picture\r\n--x--", MOST
+    )
+    assert [item.content for item in request.items] == [b"picture"]
+
+
 @given(near_misses)
 def test_any_json_is_a_request_or_refused(value: Any) -> None:
     check(JSON, json.dumps(value).encode())
