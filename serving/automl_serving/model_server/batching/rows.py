@@ -47,7 +47,7 @@ def run_together(
         if len(pieces) == 1:
             return [error]
         return [one for piece in pieces for one in run_together(run, [piece])]
-    stops = np.cumsum(sizes)
+    stops = itertools.accumulate(sizes)
     return [
         {name: array[stop - size : stop] for name, array in outputs.items()}
         for size, stop in zip(sizes, stops, strict=True)
