@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import select
 import socket
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -157,6 +158,20 @@ def test_requests_that_are_in_time_are_answered_on_one_connection(port: int) -> 
         answers = b""
         while answers.count(b"HTTP/1.1 200 ") < 3:
             answers += connection.recv(1000)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells how many packets came")
+@pytest.mark.parametrize(("method", "length"), [(b"GET", 7), (b"HEAD", 0)])
+def test_an_answer_comes_in_one_packet(port: int, method: bytes, length: int) -> None:
+    with connect(port) as connection:
+        for count in range(1, 6):
+            connection.sendall(REQUEST.replace(b"GET /", method + b" /7"))
+            head, body = connection.recv(1000).split(b"\r\n\r\n")
+            assert b"content-length: 7" in head
+            assert len(body) == length
+            told = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 160)
+            # tcpi_data_segs_in of Linux' tcp.h
+            assert int.from_bytes(told[152:156], sys.byteorder) == count
 
 
 @pytest.mark.parametrize(
