@@ -7,6 +7,7 @@ different ways. Format: tensorflow/core/framework/tensor.proto.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -61,17 +62,33 @@ def to_proto(array: Array, message: Any) -> None:
     Raises:
         DataError: If the array's type has no counterpart.
     """
-    number = _NUMBERS.get(array.dtype, STRING if array.dtype.kind in "SU" else 0)
-    dtype_of(number)
-    message.dtype = number
-    for size in array.shape:
-        message.tensor_shape.dim.add(size=size)
-    if number == STRING:
+    if _describe(array.dtype, array.shape, message) == STRING:
         message.string_val.extend(
             value.encode() if isinstance(value, str) else bytes(value) for value in array.flat
         )
     else:
         message.tensor_content = np.ascontiguousarray(array).tobytes()
+
+
+def rows_to_proto(rows: Sequence[Array], message: Any) -> None:
+    """Fills the empty `TensorProto` `message` with numbers, as `np.stack` would join `rows`.
+
+    Args:
+        rows: 1 or more of one shape and type.
+        message: The `TensorProto`.
+    """
+    _describe(rows[0].dtype, (len(rows), *rows[0].shape), message)
+    message.tensor_content = b"".join(np.ascontiguousarray(row).data for row in rows)
+
+
+def _describe(dtype: np.dtype[Any], shape: tuple[int, ...], message: Any) -> int:
+    """Notes type and shape in a `TensorProto`, and returns the `DataType`."""
+    number = _NUMBERS.get(dtype, STRING if dtype.kind in "SU" else 0)
+    dtype_of(number)
+    message.dtype = number
+    for size in shape:
+        message.tensor_shape.dim.add(size=size)
+    return number
 
 
 def from_proto(message: Any, max_bytes: int) -> Array:

@@ -30,6 +30,18 @@ def test_arrays_are_written_as_tensorflow_reads_them(array: Any) -> None:
     check_equal(tensors.from_proto(message, LIMIT), array)
 
 
+@given(any_array, st.integers(1, 4), st.data())
+def test_rows_are_written_as_if_they_had_been_stacked(
+    row: Any, count: int, data: st.DataObject
+) -> None:
+    alike = [row, *([row.T] if row.shape == row.T.shape else [])]
+    rows = data.draw(st.lists(st.sampled_from(alike), min_size=count, max_size=count))
+    message, stacked = TensorProto(), TensorProto()
+    tensors.rows_to_proto(rows, message)
+    tensors.to_proto(np.stack(rows), stacked)
+    assert message == stacked
+
+
 @given(any_array)
 def test_arrays_are_read_as_tensorflow_writes_them(array: Any) -> None:
     check_equal(tensors.from_proto(tf.make_tensor_proto(array), LIMIT), array)

@@ -110,7 +110,7 @@ class Upstream:
         request = PredictRequest()
         self._name(request.model_spec)
         request.model_spec.signature_name = "serving_default"
-        tensors.to_proto(np.stack(images), request.inputs["images"])
+        tensors.rows_to_proto(images, request.inputs["images"])
         try:
             answer = await self.call(self.prediction.Predict, request, deadline)
         except grpc.aio.AioRpcError as error:
