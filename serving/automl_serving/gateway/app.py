@@ -108,13 +108,13 @@ class Gateway:
                 return await method(request)  # type: ignore[no-any-return]
             with self._admission.admit(request):
                 deadline = asyncio.get_running_loop().time() + self._settings.timeout
-                return await self._in_time(method(request, deadline), deadline)
+                return await self._in_time(method(request, deadline), request, deadline)
 
         return endpoint
 
     async def score(self, request: Request, deadline: float) -> Response:
         """Scores images."""
-        body = await self._body(request, deadline)
+        body = await self._body(request)
         parse = functools.partial(
             ScoreRequest.parse,
             request.headers.get("content-type", ""),
@@ -138,7 +138,7 @@ class Gateway:
 
     async def predict(self, request: Request, deadline: float) -> Response:
         """Runs a signature of the model."""
-        body = await self._body(request, deadline)
+        body = await self._body(request)
         return await self._models.predict(request, body, deadline)
 
     async def metadata(self, request: Request, deadline: float) -> Response:
@@ -172,26 +172,27 @@ class Gateway:
         """Returns the page to try it on."""
         return page.response()
 
-    async def _in_time(self, answering: Awaitable[Response], deadline: float) -> Response:
+    async def _in_time(
+        self, answering: Awaitable[Response], request: Request, deadline: float
+    ) -> Response:
         try:
             # The call to the model server ends by the deadline, and tells more than this does.
             async with asyncio.timeout_at(deadline + _GRACE):
                 return await answering
         except TimeoutError:
+            seconds = f"{self._settings.timeout:g} seconds"
+            if "bytes" not in request.state.log:
+                raise SlowRequestError(
+                    f"expected the whole body within {seconds}, found it unfinished; send it "
+                    f"faster."
+                ) from None
             raise DeadlineError(
-                f"expected to answer within {self._settings.timeout:g} seconds, found more to do; "
-                f"retry later or send fewer images."
+                f"expected to answer within {seconds}, found more to do; retry later or send fewer "
+                f"images."
             ) from None
 
-    async def _body(self, request: Request, deadline: float) -> bytes:
-        try:
-            async with asyncio.timeout_at(deadline):
-                body = await read_body(request, self._settings.max_body_bytes)
-        except TimeoutError:
-            raise SlowRequestError(
-                f"expected the whole body within {self._settings.timeout:g} seconds, found it "
-                f"unfinished; send it faster."
-            ) from None
+    async def _body(self, request: Request) -> bytes:
+        body = await read_body(request, self._settings.max_body_bytes)
         request.state.log["bytes"] = len(body)
         return body
 
