@@ -53,17 +53,26 @@ class GrpcApi:
         """Returns what a gRPC server is to be given."""
         services: dict[str, dict[str, tuple[Any, Any]]] = {
             PREDICTION_SERVICE: {
-                "Predict": (self.Predict, messages.PredictRequest),
-                "Classify": (self.Classify, messages.ClassificationRequest),
-                "Regress": (self.Regress, messages.RegressionRequest),
-                "MultiInference": (self.MultiInference, messages.MultiInferenceRequest),
-                "GetModelMetadata": (self.GetModelMetadata, messages.GetModelMetadataRequest),
+                "Predict": (self.Predict, _sized_predict_request),
+                "Classify": (self.Classify, messages.ClassificationRequest.FromString),
+                "Regress": (self.Regress, messages.RegressionRequest.FromString),
+                "MultiInference": (
+                    self.MultiInference,
+                    messages.MultiInferenceRequest.FromString,
+                ),
+                "GetModelMetadata": (
+                    self.GetModelMetadata,
+                    messages.GetModelMetadataRequest.FromString,
+                ),
             },
             MODEL_SERVICE: {
-                "GetModelStatus": (self.GetModelStatus, messages.GetModelStatusRequest),
+                "GetModelStatus": (
+                    self.GetModelStatus,
+                    messages.GetModelStatusRequest.FromString,
+                ),
                 "HandleReloadConfigRequest": (
                     self.HandleReloadConfigRequest,
-                    messages.ReloadConfigRequest,
+                    messages.ReloadConfigRequest.FromString,
                 ),
             },
         }
@@ -73,17 +82,18 @@ class GrpcApi:
                 {
                     name: grpc.unary_unary_rpc_method_handler(
                         _with_status(method),
-                        request_deserializer=request.FromString,
+                        request_deserializer=read,
                         response_serializer=lambda response: response.SerializeToString(),
                     )
-                    for name, (method, request) in methods.items()
+                    for name, (method, read) in methods.items()
                 },
             )
             for service, methods in services.items()
         )
 
-    async def Predict(self, request: Any) -> Any:
-        """Runs a signature on the request's tensors."""
+    async def Predict(self, sized: tuple[Any, int]) -> Any:
+        """Runs a signature on the tensors of a request, of which the bytes are told."""
+        request, size = sized
         spec = request.model_spec
         with self._counted(spec, "Predict"), self._use(spec) as servable:
             return await self._execute(
@@ -92,7 +102,7 @@ class GrpcApi:
                 functools.partial(self._decode, request),
                 functools.partial(_encode, servable, spec.signature_name),
                 list(request.output_filter),
-                small=request.ByteSize() <= _SMALL,
+                small=size <= _SMALL,
             )
 
     async def Classify(self, request: Any) -> Any:
@@ -145,6 +155,11 @@ class GrpcApi:
         return {
             key: tensors.from_proto(value, self._max_bytes) for key, value in request.inputs.items()
         }
+
+
+def _sized_predict_request(content: bytes) -> tuple[Any, int]:
+    # A message knows no size: it would be written anew to be told.
+    return messages.PredictRequest.FromString(content), len(content)
 
 
 def _encode(servable: Servable, signature_name: str, outputs: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from automl.components import LoadedModel
@@ -11,11 +11,45 @@ from automl_serving import tensors
 from automl_serving.model_server.errors import ServingError
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Array = NDArray[Any]
 
 DEFAULT_SIGNATURE = "serving_default"
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """What a `SignatureDef` says, read once: to ask it takes as long as to copy a picture.
+
+    Attributes:
+        inputs: Types and shapes by name; -1 is any size, and `None` any shape.
+        outputs: Their names.
+        has_rows: Whether the first axis of all inputs and outputs may have any size.
+    """
+
+    inputs: Mapping[str, tuple[np.dtype[Any], list[int] | None]]
+    outputs: frozenset[str]
+    has_rows: bool
+
+    @classmethod
+    def of(cls, signature: Any) -> _Layout:
+        infos = [*signature.inputs.values(), *signature.outputs.values()]
+        return cls(
+            {
+                name: (tensors.dtype_of(info.dtype), _dims(info))
+                for name, info in signature.inputs.items()
+            },
+            frozenset(signature.outputs),
+            all((_dims(info) or [])[:1] == [-1] for info in infos),
+        )
+
+
+def _dims(info: Any) -> list[int] | None:
+    """Returns the sizes of a `TensorInfo`; -1 is any, and `None` an unknown number of them."""
+    shape = info.tensor_shape
+    return None if shape.unknown_rank else [int(dim.size) for dim in shape.dim]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +65,7 @@ class Servable:
     name: str
     version: int
     model: LoadedModel
+    _layouts: dict[str, _Layout] = field(default_factory=dict, init=False, repr=False)
 
     def signature(self, name: str) -> Any:
         """Returns the `SignatureDef` called `name`; empty is the default one.
@@ -67,11 +102,11 @@ class Servable:
             ServingError: FAILED_PRECONDITION if there is no such signature; INVALID_ARGUMENT if
                 names, types or shapes are not the signature's.
         """
-        signature = self.signature(name)
-        _check_names("inputs", inputs, signature.inputs, complete=True)
-        _check_names("outputs", outputs, signature.outputs, complete=False)
+        layout = self._layout(name)
+        _check_names("inputs", inputs, layout.inputs, complete=True)
+        _check_names("outputs", outputs, layout.outputs, complete=False)
         for input_name, array in inputs.items():
-            _check_tensor(input_name, array, signature.inputs[input_name])
+            _check_tensor(input_name, array, *layout.inputs[input_name])
 
     def run(self, name: str, inputs: Mapping[str, Array]) -> dict[str, Array]:
         """Runs a signature on inputs that were checked, and returns all of its outputs.
@@ -95,18 +130,16 @@ class Servable:
         It does if the first axis of all inputs and outputs may have any size, and the inputs
         agree on it: then rows of several requests can be run together.
         """
-        signature = self.signature(name)
-        infos = [*signature.inputs.values(), *signature.outputs.values()]
         sizes = {array.shape[:1] for array in inputs.values()}
-        if len(sizes) != 1 or not all(_dims(info)[:1] == [-1] for info in infos):
+        if len(sizes) != 1 or not self._layout(name).has_rows:
             return None
         (size,) = sizes
         return int(size[0])
 
-
-def _dims(info: Any) -> list[int]:
-    """Returns the sizes of a `TensorInfo`; -1 is any."""
-    return [int(dim.size) for dim in info.tensor_shape.dim]
+    def _layout(self, name: str) -> _Layout:
+        if name not in self._layouts:
+            self._layouts[name] = _Layout.of(self.signature(name))
+        return self._layouts[name]
 
 
 def _check_names(what: str, found: Collection[str], known: Collection[str], complete: bool) -> None:
@@ -119,10 +152,8 @@ def _check_names(what: str, found: Collection[str], known: Collection[str], comp
         )
 
 
-def _check_tensor(name: str, array: Array, info: Any) -> None:
-    dtype = tensors.dtype_of(info.dtype)
-    dims = _dims(info)
-    fits = info.tensor_shape.unknown_rank or (
+def _check_tensor(name: str, array: Array, dtype: np.dtype[Any], dims: list[int] | None) -> None:
+    fits = dims is None or (
         len(dims) == array.ndim
         and all(dim in (-1, size) for dim, size in zip(dims, array.shape, strict=True))
     )
