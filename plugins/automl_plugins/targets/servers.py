@@ -139,7 +139,7 @@ def beside() -> list[str]:
     """
     if gpus():
         return []
-    return [f"--upstream-calls={3 * cores()}", "--upstream-images=3"]
+    return [f"--upstream-calls={2 * cores()}", "--upstream-images=3"]
 
 
 def _batching(request: DeployRequest) -> list[str]:

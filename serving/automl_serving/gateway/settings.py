@@ -78,7 +78,7 @@ class GatewaySettings(Settings):
     upstream_images: int = setting(
         16,
         "The most images in a call. Where the model server has the cores of this machine, three in "
-        "each of three calls a core are best.",
+        "each of two calls a core are best.",
     )
     decode_threads: int = setting(
         0, "How many images are decoded at the same time; 0 is one a processor core."
