@@ -11,8 +11,9 @@ in float32: the gateway and the model server as `automl deploy` starts them; a l
 decodes and runs OpenVINO, with no server about it; and `benchmarks/peers`, in an environment of
 their own: FastAPI, LitServe and BentoML with the same OpenVINO model, FastAPI with the same
 SavedModel in TensorFlow. A server's speed differs by some 4 % from one start to the next, and stays
-as it is until it ends. So in each round each one is started, asked for a while, measured and ended,
-with nothing beside it; the figures are medians.
+as it is until it ends; a machine's may differ by more from one minute to the next. So ours and each
+of the others are started anew in each round, and asked in turn for a few seconds each, the other
+one idle; what is compared is the sums of that minute, and the figures are medians of the rounds.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ from automl_plugins.targets.ports import free_port
 CONNECTIONS = 16
 WARMING = 2.0
 PEERS = Path(__file__).with_name("peers")
-OURS, LOOP, TENSORFLOW = "gateway and model server", "bare loop", "fastapi_tensorflow"
+LOOP, TENSORFLOW = "bare loop", "fastapi_tensorflow"
 BATCHING = ("fastapi_openvino", "litserve_openvino", "bentoml_openvino")
 LEAST = {LOOP: 0.75, TENSORFLOW: 2.0, **dict.fromkeys(BATCHING, 1.0)}
 CLOSE = 1e-3
@@ -53,16 +54,17 @@ CLOSE = 1e-3
 Measure = Callable[[float], float]
 """Runs one way for some seconds, and returns pictures a second."""
 
-Server = Callable[[], AbstractContextManager[str]]
-"""Runs a server, and gives its address."""
+Way = Callable[[], AbstractContextManager[Measure]]
+"""Makes one way ready to be measured."""
 
 
 def main() -> None:
     """Measures and prints; see the module's text."""
     parser = parser_of(__doc__)
     parser.add_argument("--python", help="of the peers' environment; without it there are none")
-    parser.add_argument("--seconds", type=float, default=6.0, help="a round (default: 6)")
-    parser.add_argument("--rounds", type=int, default=8, help="(default: 8)")
+    parser.add_argument("--seconds", type=float, default=2.0, help="at a time (default: 2)")
+    parser.add_argument("--turns", type=int, default=4, help="in a round (default: 4)")
+    parser.add_argument("--rounds", type=int, default=5, help="(default: 5)")
     arguments = parser.parse_args()
     pictures = jpegs(arguments.images, 32)
     with tempfile.TemporaryDirectory() as place:
@@ -70,32 +72,28 @@ def main() -> None:
         loop = Loop(sys.executable, arguments.model, pictures, Path(place) / "pictures")
         expected = loop.first()
 
-        servers: dict[str, Server] = {OURS: functools.partial(ours_running, arguments.model)}
+        ours = functools.partial(ours_running, arguments.model, wrk)
+        others: dict[str, Way] = {LOOP: lambda: contextlib.nullcontext(loop)}
         for name in (TENSORFLOW, *BATCHING) if arguments.python else ():
             peer = Peer(name, arguments.python, arguments.model)
-            servers[name] = functools.partial(peer.running, pictures[0], expected)
-        ways: dict[str, Measure] = {LOOP: loop}
-        for name, server in servers.items():
-            ways[name] = functools.partial(started, server, wrk)
-        found = measured(ways, arguments.seconds, arguments.rounds)
-    show(found)
+            others[name] = functools.partial(peer.running, wrk, pictures[0], expected)
+        show(compared(ours, others, arguments.seconds, arguments.turns, arguments.rounds))
 
 
 @contextlib.contextmanager
-def ours_running(model: Path) -> Iterator[str]:
-    """Deploys a version, and gives its address."""
+def ours_running(model: Path, wrk: Wrk) -> Iterator[Measure]:
+    """Deploys a version."""
     with deployed(model) as service:
-        yield service.url
+        yield asked(service.url, wrk)
 
 
-def started(server: Server, wrk: Wrk, seconds: float) -> float:
-    """Returns the answers a second of a server that is started for that and ended again."""
-    with server() as url:
-        rate(wrk, url, WARMING)
-        return rate(wrk, url, seconds)
+def asked(url: str, wrk: Wrk) -> Measure:
+    """Returns how a server at `url` is measured, after asking it for a while."""
+    rate(url, wrk, WARMING)
+    return functools.partial(rate, url, wrk)
 
 
-def rate(wrk: Wrk, url: str, seconds: float) -> float:
+def rate(url: str, wrk: Wrk, seconds: float) -> float:
     """Returns the answers a second, all of which must be scores."""
     load = wrk(url, seconds, CONNECTIONS)
     if load.errors or not load.rate:
@@ -153,8 +151,8 @@ class Peer:
         self._url = f"http://127.0.0.1:{self._port}/{path}"
 
     @contextlib.contextmanager
-    def running(self, picture: bytes, expected: list[float]) -> Iterator[str]:
-        """Starts it, waits until it scores a picture as expected, and gives its address."""
+    def running(self, wrk: Wrk, picture: bytes, expected: list[float]) -> Iterator[Measure]:
+        """Starts it, and waits until it scores a picture as expected."""
         with tempfile.TemporaryDirectory() as place:
             # Its environment has no automl, of which it needs the decoder.
             (Path(place) / "automl").symlink_to(Path(automl.__file__).parent)
@@ -164,7 +162,7 @@ class Peer:
                 process = psutil.Popen(command, env=told, stdout=log, stderr=log)
                 try:
                     self._check(process, picture, expected, log)
-                    yield self._url
+                    yield asked(self._url, wrk)
                 finally:
                     self._end(process)
 
@@ -194,31 +192,45 @@ class Peer:
         psutil.wait_procs(everything, 20)
 
 
-def measured(ways: dict[str, Measure], seconds: float, rounds: int) -> dict[str, list[float]]:
-    """Returns pictures a second of each way by round, each way first as often as last."""
-    found: dict[str, list[float]] = {name: [] for name in ways}
-    order = list(ways)
+def compared(
+    ours: Way, others: dict[str, Way], seconds: float, turns: int, rounds: int
+) -> dict[str, list[tuple[float, float]]]:
+    """Returns pictures a second of ours and of each other way, by round."""
+    found: dict[str, list[tuple[float, float]]] = {name: [] for name in others}
     for _ in range(rounds):
-        for name in order:
-            found[name].append(ways[name](seconds))
-        order.reverse()
+        for name, other in others.items():
+            with ours() as first, other() as second:
+                rates = []
+                for turn in range(turns):
+                    pair = [first, second]
+                    if turn % 2:  # each first as often as second
+                        pair.reverse()
+                    got = [measure(seconds) for measure in pair]
+                    rates.append(got[::-1] if turn % 2 else got)
+            found[name].append(
+                (statistics.mean(a for a, _ in rates), statistics.mean(b for _, b in rates))
+            )
     return found
 
 
-def show(found: dict[str, list[float]]) -> None:
-    """Prints the medians, and how we do against each."""
-    medians = {name: statistics.median(values) for name, values in found.items()}
-    rows = [
-        (
-            name,
-            f"{median:.1f}",
-            f"{min(found[name]):.1f} to {max(found[name]):.1f}",
-            f"{medians[OURS] / median:.2f}",
-            f"{LEAST[name]:.2f}" if name in LEAST else "",
+def show(found: dict[str, list[tuple[float, float]]]) -> None:
+    """Prints how we do against each."""
+    rows = []
+    for name, rounds in found.items():
+        ratios = [ours / other for ours, other in rounds]
+        rows.append(
+            (
+                name,
+                f"{statistics.median(other for _, other in rounds):.1f}",
+                f"{statistics.median(ours for ours, _ in rounds):.1f}",
+                f"{statistics.median(ratios):.2f}",
+                f"{min(ratios):.2f} to {max(ratios):.2f}",
+                f"{LEAST[name]:.2f}",
+            )
         )
-        for name, median in medians.items()
-    ]
-    print_table(["", "pictures a second", "rounds", "ours / it", "should be at least"], rows)
+    print_table(
+        ["", "pictures a second", "ours", "ours / it", "rounds", "should be at least"], rows
+    )
 
 
 if __name__ == "__main__":
