@@ -200,17 +200,17 @@ def compared(
     for _ in range(rounds):
         for name, other in others.items():
             with ours() as first, other() as second:
-                rates = []
-                for turn in range(turns):
-                    pair = [first, second]
-                    if turn % 2:  # each first as often as second
-                        pair.reverse()
-                    got = [measure(seconds) for measure in pair]
-                    rates.append(got[::-1] if turn % 2 else got)
-            found[name].append(
-                (statistics.mean(a for a, _ in rates), statistics.mean(b for _, b in rates))
-            )
+                found[name].append(in_turn(first, second, seconds, turns))
     return found
+
+
+def in_turn(first: Measure, second: Measure, seconds: float, turns: int) -> tuple[float, float]:
+    """Returns pictures a second of two ways, each of which begins every other turn."""
+    rates: dict[Measure, list[float]] = {first: [], second: []}
+    for turn in range(turns):
+        for measure in (first, second) if turn % 2 == 0 else (second, first):
+            rates[measure].append(measure(seconds))
+    return statistics.mean(rates[first]), statistics.mean(rates[second])
 
 
 def show(found: dict[str, list[tuple[float, float]]]) -> None:
