@@ -181,7 +181,7 @@ class Gateway:
                 return await answering
         except TimeoutError:
             seconds = f"{self._settings.timeout:g} seconds"
-            if "bytes" not in request.state.log:
+            if getattr(request.state, "reads_body", False):
                 raise SlowRequestError(
                     f"expected the whole body within {seconds}, found it unfinished; send it "
                     f"faster."
@@ -192,7 +192,9 @@ class Gateway:
             ) from None
 
     async def _body(self, request: Request) -> bytes:
+        request.state.reads_body = True
         body = await read_body(request, self._settings.max_body_bytes)
+        request.state.reads_body = False
         request.state.log["bytes"] = len(body)
         return body
 
