@@ -1,6 +1,6 @@
 """The one decoder: the search, the pixel cache and the gateway read pictures with it.
 
-What it settles, so that training and serving agree to the pixel: orientation by EXIF, the
+What it settles, so that training and serving see the same: orientation by EXIF, the
 first frame of animations, transparency over white, 16-bit samples scaled to 8, greyscale,
 palette and CMYK turned to RGB, the whole picture squashed to the model's square (no crop)
 with antialiasing. A JPEG much larger than the target is decoded at a reduced scale, but
@@ -21,11 +21,12 @@ import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
 from automl.errors import ImageError
+from automl.resampling import resized
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-DECODER_VERSION = 1
+DECODER_VERSION = 2
 """Part of every pixel cache's key; raise it when a decoded pixel changes."""
 
 MAX_PIXELS = 100_000_000
@@ -133,9 +134,9 @@ def decode(
                 _reduce_scale(image, size)
             ImageOps.exif_transpose(image, in_place=True)  # else it copies what lies right, too
             rgb = _to_rgb(image)
-            if size is not None and rgb.size != (size[1], size[0]):
-                rgb = rgb.resize((size[1], size[0]), Image.Resampling.BICUBIC, reducing_gap=3.0)
-            return np.asarray(rgb, dtype=np.uint8)
+            if size is None or rgb.size == (size[1], size[0]):
+                return np.asarray(rgb, dtype=np.uint8)
+            return resized(rgb, size)
         except Exception as error:  # decoders meet damaged bytes with errors of every kind
             raise ImageError(
                 f"expected a whole image, found {_name(source)} cut off or damaged ({error}); "

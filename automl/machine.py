@@ -26,6 +26,7 @@ PACKAGES = (
     "imgaug",
     "numpy",
     "pillow",
+    "cykooz-resizer",
     "pyarrow",
 )
 """The distributions whose versions matter when something goes wrong."""

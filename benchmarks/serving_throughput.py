@@ -2,7 +2,7 @@
 
     python3.11 -m venv peers
     peers/bin/pip install fastapi 'uvicorn[standard]' python-multipart litserve bentoml openvino \
-        tensorflow-cpu pillow
+        tensorflow-cpu pillow cykooz-resizer
     apt install wrk
     python benchmarks/serving_throughput.py models/NAME/1 IMAGES --python peers/bin/python
 

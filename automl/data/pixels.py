@@ -18,6 +18,8 @@ from automl.cache import Cache
 from automl.errors import ImageError
 from automl.hardware import cores
 from automl.images import DECODER_VERSION, GEOMETRY, OPTIONAL_FORMATS, decode
+from automl.memory import keep_freed_memory
+from automl.resampling import RESAMPLER
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -96,7 +98,7 @@ def open_pixels(
 
 def _key(dataset: Dataset, side: int) -> str:
     # With what reads more formats, images that were unreadable before have to be tried again.
-    decoder = " ".join([str(DECODER_VERSION), GEOMETRY, str(side), *OPTIONAL_FORMATS])
+    decoder = " ".join([str(DECODER_VERSION), RESAMPLER, GEOMETRY, str(side), *OPTIONAL_FORMATS])
     digest = hashlib.sha256(f"{decoder}\n".encode())
     for identity in dataset.ids:
         digest.update(identity.encode())
@@ -116,6 +118,7 @@ def _read(cache: Cache, path: Path, shape: tuple[int, ...]) -> dict[int, str] | 
 
 def _decoded(paths: Iterable[str], side: int) -> Iterator[NDArray[np.uint8] | str]:
     """Yields each image, or the reason why it cannot be read, in order."""
+    keep_freed_memory()
     with ThreadPoolExecutor(max_workers=cores()) as pool:
         ahead: deque[Future[NDArray[np.uint8] | str]] = deque()
         try:

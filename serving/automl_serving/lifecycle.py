@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ctypes
 import errno
 import functools
 import json
@@ -16,12 +15,10 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import AutomlError, DeploymentError
+from automl.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     import uvicorn
-
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3
-"""Of glibc's malloc.h."""
 
 IDLE_SECONDS = 75.0
 """How long a client may take between two requests, if nothing else is said; nginx gives as much.
@@ -43,18 +40,6 @@ def run(program: Callable[[], Any]) -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(0)
-
-
-def keep_freed_memory() -> None:
-    """Has glibc keep some freed memory for the next request instead of handing it back.
-
-    A picture's memory would go and come with every request, page by page; that takes up to 2 ms
-    of each on a virtual machine. Other C libraries have no such call.
-    """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
-        mallopt(_M_TRIM_THRESHOLD, 64 << 20)
 
 
 def announce(**fields: Any) -> None:

@@ -11,9 +11,11 @@ import zlib
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PIL import Image
 
-from automl import images
+from automl import images, resampling
 from automl.errors import ImageError
 
 HEIC = (
@@ -84,6 +86,22 @@ def gradient(height=40, width=60):
     y, x = np.mgrid[0:height, 0:width]
     channels = [255 * x / width, 255 * y / height, 255 * (x + y) / (width + height)]
     return Image.fromarray(np.stack(channels, axis=-1).astype(np.uint8))
+
+
+def photo(height=480, width=640):
+    """A picture with edges, textures and noise, as photos have them."""
+    y, x = np.mgrid[0:height, 0:width]
+    generator = np.random.default_rng(0)
+    waves = np.stack([np.sin(x / 9 + y / 23), np.sin(x * y / 9000), np.cos(y / 4)], axis=-1)
+    waves[height // 3 : height // 2, width // 3 :] *= -1
+    noisy = 128 + 90 * waves + generator.normal(0, 8, waves.shape)
+    return Image.fromarray(np.clip(noisy, 0, 255).astype(np.uint8))
+
+
+def pillow(picture, size):
+    """Returns what Pillow makes of a picture resized, as integers."""
+    resized = picture.resize(size[::-1], Image.Resampling.BICUBIC, reducing_gap=3.0)
+    return np.asarray(resized).astype(int)
 
 
 class TestDecode:
@@ -221,6 +239,25 @@ class TestDecode:
         reduced = images.decode(saved(picture, "JPEG", quality=95), (side, side))
         assert np.abs(reduced - whole).mean() < 1.5
         assert np.abs(reduced - whole).max() < 12
+
+    @pytest.mark.parametrize("resampler", [resampling.RESAMPLER, "pillow"])
+    @pytest.mark.parametrize("side", [16, 100, 224])
+    def test_resizing_agrees_with_pillow(self, monkeypatch, resampler, side):
+        """Models are trained on one machine and serve on another, with or without a wheel."""
+        monkeypatch.setattr(resampling, "RESAMPLER", resampler)
+        here = images.decode(saved(photo(), "PNG"), (side, side + 7))
+        difference = np.abs(here - pillow(photo(), (side, side + 7)))
+        assert difference.max() <= 2
+        assert (difference == 0).mean() > 0.75
+
+    @given(
+        size=st.tuples(st.integers(1, 300), st.integers(1, 300)),
+        wanted=st.tuples(st.integers(1, 64), st.integers(1, 64)),
+    )
+    def test_every_size_becomes_every_other(self, size, wanted):
+        pixels = images.decode(saved(gradient(*size), "PPM"), wanted)
+        assert pixels.shape == (*wanted, 3)
+        assert np.abs(pixels - pillow(gradient(*size), wanted)).max() <= 8
 
     def test_pictures_of_one_pixel(self):
         data = saved(Image.new("RGB", (1, 1), (1, 2, 3)), "PNG")

@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from packaging.requirements import Requirement
 
 import automl
 import automl_serving
@@ -26,9 +27,14 @@ KEY = "a-key-of-the-image"
 
 
 def requirements() -> dict[str, str]:
-    """Returns the versions by distribution that the image installs."""
+    """Returns the versions by distribution that an image for this machine installs."""
     lines = (GATEWAY / "requirements.txt").read_text().splitlines()
-    return dict(line.split("==") for line in lines if not line.startswith("#"))
+    wanted = [Requirement(line) for line in lines if not line.startswith("#")]
+    return {
+        each.name: str(each.specifier).removeprefix("==")
+        for each in wanted
+        if each.marker is None or each.marker.evaluate()
+    }
 
 
 @pytest.fixture(scope="module")
