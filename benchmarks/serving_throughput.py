@@ -10,10 +10,12 @@ All get the same photos, in forms, from 16 connections, decode them by `automl.i
 in float32: the gateway and the model server as `automl deploy` starts them; a loop in threads that
 decodes and runs OpenVINO, with no server about it; and `benchmarks/peers`, in an environment of
 their own: FastAPI, LitServe and BentoML with the same OpenVINO model, FastAPI with the same
-SavedModel in TensorFlow. A server's speed differs by some 4 % from one start to the next, and stays
-as it is until it ends; a machine's may differ by more from one minute to the next. So ours and each
-of the others are started anew in each round, and asked in turn for a few seconds each, the other
-one idle; what is compared is the sums of that minute, and the figures are medians of the rounds.
+SavedModel in TensorFlow. Each is set up as its documentation says, with the log of requests that
+it then writes, as the gateway does. A server's speed differs by some 4 % from one start to the
+next, and stays as it is until it ends; a machine's may differ by more from one minute to the next.
+So ours and each of the others are started anew in each round, and asked in turn for a few seconds
+each, the other one idle; what is compared is the sums of that minute, and the figures are medians
+of the rounds.
 """
 
 from __future__ import annotations

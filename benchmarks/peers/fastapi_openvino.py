@@ -20,4 +20,4 @@ def score(image: Annotated[bytes, File()]) -> list[float]:
 
 
 if __name__ == "__main__":
-    uvicorn.run(app, port=int(os.environ["PORT"]), log_level="warning")
+    uvicorn.run(app, port=int(os.environ["PORT"]))

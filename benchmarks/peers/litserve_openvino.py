@@ -46,6 +46,5 @@ if __name__ == "__main__":
     server.run(
         host="127.0.0.1",
         port=int(os.environ["PORT"]),
-        log_level="warning",
         generate_client_file=False,
     )
