@@ -15,7 +15,16 @@ def keep_freed_memory() -> None:
     A picture's memory would go and come with each, page by page; that takes up to 2 ms of each on
     a virtual machine. It holds for the whole process. Other C libraries have no such call.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None) if sys.platform == "linux" else None
-    if mallopt is not None:
-        mallopt(_M_MMAP_THRESHOLD, 32 << 20)
-        mallopt(_M_TRIM_THRESHOLD, 64 << 20)
+    _call("mallopt", _M_MMAP_THRESHOLD, 32 << 20)
+    _call("mallopt", _M_TRIM_THRESHOLD, 64 << 20)
+
+
+def release_freed_memory() -> None:
+    """Has glibc hand back what it has kept until now."""
+    _call("malloc_trim", 0)
+
+
+def _call(name: str, *arguments: int) -> None:
+    function = getattr(ctypes.CDLL(None), name, None) if sys.platform == "linux" else None
+    if function is not None:
+        function(*arguments)

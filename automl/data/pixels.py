@@ -18,7 +18,7 @@ from automl.cache import Cache
 from automl.errors import ImageError
 from automl.hardware import cores
 from automl.images import DECODER_VERSION, GEOMETRY, OPTIONAL_FORMATS, decode
-from automl.memory import keep_freed_memory
+from automl.memory import keep_freed_memory, release_freed_memory
 from automl.resampling import RESAMPLER
 
 if TYPE_CHECKING:
@@ -131,6 +131,7 @@ def _decoded(paths: Iterable[str], side: int) -> Iterator[NDArray[np.uint8] | st
         finally:
             for future in ahead:
                 future.cancel()
+            release_freed_memory()
 
 
 def _decode(path: str, side: int) -> NDArray[np.uint8] | str:
