@@ -38,7 +38,8 @@ class TimedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for the first request."""
-        super().connection_made(_WholeAnswers(transport))  # type: ignore[arg-type]
+        self._answers = _WholeAnswers(transport, self._leaves_body)
+        super().connection_made(self._answers)  # type: ignore[arg-type]
         self._wait(self._late, HEAD_SECONDS)
 
     def shutdown(self) -> None:
@@ -53,6 +54,11 @@ class TimedProtocol(H11Protocol):
         """Stops waiting."""
         self._stop_waiting()
         super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Throws away what comes after the last answer."""
+        if not self._answers.ended:
+            super().data_received(data)
 
     def handle_events(self) -> None:
         """Waits for whatever is due next from the client."""
@@ -104,6 +110,13 @@ class TimedProtocol(H11Protocol):
     def _between_requests(self) -> bool:
         return self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
 
+    def _leaves_body(self) -> bool:
+        """Says whether a body is left unread; if so, begins to wait for the client to end it."""
+        left = self.conn.their_state is h11.SEND_BODY
+        if left:
+            self._wait(self.transport.abort, HEAD_SECONDS)
+        return left
+
     def _wait(self, then: Callable[[], None], seconds: float) -> None:
         self._stop_waiting()
         self._idle = False
@@ -122,13 +135,22 @@ class TimedProtocol(H11Protocol):
 
 
 class _WholeAnswers:
-    """A transport that sends an answer's head with its body: one packet, and one system call.
+    """A transport by which every answer arrives, and in one piece.
 
-    Whoever writes a head, as uvicorn does, writes a body next, be it an empty one.
+    It sends an answer's head with its body: one packet, and one system call. Whoever writes a head,
+    as uvicorn does, writes a body next, be it an empty one.
+
+    A client that is still sending a body when the connection is closed would get an error instead
+    of its answer. So it is first told that nothing more comes (RFC 9112, section 9.6).
+
+    Attributes:
+        ended: Whether it was told so.
     """
 
-    def __init__(self, transport: asyncio.Transport) -> None:
+    def __init__(self, transport: asyncio.Transport, leaves_body: Callable[[], bool]) -> None:
         self._transport, self._head = transport, b""
+        self._leaves_body = leaves_body
+        self.ended = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -142,7 +164,11 @@ class _WholeAnswers:
 
     def close(self) -> None:
         self.write(b"")
-        self._transport.close()
+        if not self.ended and self._leaves_body():
+            self.ended = True
+            self._transport.write_eof()
+        else:
+            self._transport.close()
 
 
 def _is_head(data: bytes) -> bool:

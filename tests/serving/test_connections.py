@@ -214,6 +214,23 @@ def test_a_body_that_breaks_off_into_something_else_is_no_fault(
     assert [one.message for one in caplog.records] == ["Invalid HTTP request received."]
 
 
+@pytest.mark.parametrize("head", [b"POST / HTTP/1.1\r\nConnection: close", b"POST / HTTP/1.0"])
+def test_a_body_that_nobody_wants_leaves_its_answer_alone(head: bytes, port: int) -> None:
+    size = 5_000_000
+    with connect(port) as connection:
+        connection.sendall(b"%b\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (head, size))
+        time.sleep(0.2)  # so that it is answered before
+        connection.sendall(bytes(size))
+        assert rest(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_but_not_for_ever(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"POST / HTTP/1.0\r\nHost: x\r\nContent-Length: 999\r\n\r\n")
+        assert rest(connection).startswith(b"HTTP/1.1 200 ")
+        drip(connection, b"x")
+
+
 def test_a_head_without_end_is_refused(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(b"GET / HTTP/1.1\r\nX: ")
