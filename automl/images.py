@@ -9,10 +9,13 @@ never below twice the target side, where the difference stays invisible to a mod
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import re
 import warnings
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,6 +85,12 @@ _HEIF = re.compile(rb".{4}ftyphe[iv][cmsx]", re.DOTALL)
 
 _REDUCED_MARGIN = 2
 
+_BAND = 1 << 20
+"""How many pixels are converted at a time where each takes many bytes in between."""
+
+Room = Callable[[int], AbstractContextManager[object]]
+"""Is entered with a number of pixels before these come to lie in memory, and left after them."""
+
 
 @dataclass(frozen=True)
 class ImageInfo:
@@ -114,6 +123,7 @@ def decode(
     source: bytes | str | os.PathLike[str],
     size: tuple[int, int] | None = None,
     max_pixels: int = MAX_PIXELS,
+    room: Room = contextlib.nullcontext,
 ) -> NDArray[np.uint8]:
     """Decodes a picture to RGB.
 
@@ -121,6 +131,8 @@ def decode(
         source: The encoded bytes, or a file's path.
         size: Height and width to resize to; `None` keeps the picture's own.
         max_pixels: The most pixels to decode; the header is checked first.
+        room: What the pixels to decode have to wait for. Each takes 3 to 20 bytes for a while, as
+            the format has it.
 
     Returns:
         uint8 `[height, width, 3]`, 0..255.
@@ -130,13 +142,13 @@ def decode(
     """
     with _open(source, max_pixels) as image:
         try:
-            if size is not None and image.format in ("JPEG", "MPO"):
-                _reduce_scale(image, size)
-            ImageOps.exif_transpose(image, in_place=True)  # else it copies what lies right, too
-            rgb = _to_rgb(image)
-            if size is None or rgb.size == (size[1], size[0]):
-                return np.asarray(rgb, dtype=np.uint8)
-            return resized(rgb, size)
+            with room(_reduced(image, size)):
+                # In place, else it copies what lies right, too.
+                ImageOps.exif_transpose(image, in_place=True)
+                rgb = _to_rgb(image)
+                if size is None or rgb.size == (size[1], size[0]):
+                    return np.asarray(rgb, dtype=np.uint8)
+                return resized(rgb, size)
         except Exception as error:  # decoders meet damaged bytes with errors of every kind
             raise ImageError(
                 f"expected a whole image, found {_name(source)} cut off or damaged ({error}); "
@@ -232,12 +244,21 @@ def _too_large(source: bytes | str | os.PathLike[str], size: str, max_pixels: in
     )
 
 
-def _reduce_scale(image: ImageFile.ImageFile, size: tuple[int, int]) -> None:
-    """Lets the JPEG decoder skip detail that the resize would throw away."""
+def _reduced(image: ImageFile.ImageFile, size: tuple[int, int] | None) -> int:
+    """Lets the JPEG decoder skip detail that a resize would throw away; returns what is left.
+
+    Returns:
+        How many pixels will lie in memory.
+    """
+    pixels = image.width * image.height
+    if size is None or image.format not in ("JPEG", "MPO"):
+        return pixels
     height, width = size
     if _lies_on_its_side(image):
         height, width = width, height
     image.draft(None, (_REDUCED_MARGIN * width, _REDUCED_MARGIN * height))
+    # Of a progressive one the decoder holds all detail before it skips any.
+    return pixels if image.info.get("progressive") else image.width * image.height
 
 
 def _lies_on_its_side(image: Image.Image) -> bool:
@@ -252,20 +273,45 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        return _scale_to_8_bits(image).convert("RGB")
+        scale = _scale_to_8_bits(image)
+        return _by_bands(image, lambda band: _scaled(band, scale))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
+        return _by_bands(image, _over_white)
     return image.convert("RGB")
 
 
-def _scale_to_8_bits(image: Image.Image) -> Image.Image:
-    """Maps 16-bit samples 0..65535 to 0..255; samples that are 8-bit already stay."""
+def _by_bands(image: Image.Image, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+    """Converts a picture to RGB, of which what lies in between is large, a part at a time."""
+    if image.width * image.height <= _BAND:
+        return convert(image)
+    rgb = Image.new("RGB", image.size)
+    for top, band in _bands(image):
+        rgb.paste(convert(band), (0, top))
+    return rgb
+
+
+def _bands(image: Image.Image) -> Iterator[tuple[int, Image.Image]]:
+    """Yields parts of a picture's full width, and the rows at which they begin."""
+    rows = max(1, _BAND // image.width)
+    for top in range(0, image.height, rows):
+        yield top, image.crop((0, top, image.width, min(top + rows, image.height)))
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    rgba = image.convert("RGBA")
+    white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
+    return Image.alpha_composite(white, rgba).convert("RGB")
+
+
+def _scale_to_8_bits(image: Image.Image) -> float:
+    """Returns what maps samples to 0..255: 16-bit ones are of 0..65535, others 8-bit already."""
+    top = float(np.max([np.max(np.asarray(band)) for _, band in _bands(image)]))
+    return 255.0 if top <= 1.0 and image.mode == "F" else 1.0 if top <= 255.0 else 255.0 / 65535.0
+
+
+def _scaled(image: Image.Image, scale: float) -> Image.Image:
     samples = np.asarray(image, dtype=np.float64)
-    top = float(samples.max(initial=0.0))
-    scale = 255.0 if top <= 1.0 and image.mode == "F" else 1.0 if top <= 255.0 else 255.0 / 65535.0
-    return Image.fromarray(np.clip(samples * scale, 0, 255).astype(np.uint8))
+    return Image.fromarray(np.clip(samples * scale, 0, 255).astype(np.uint8)).convert("RGB")
 
 
 def _name(source: bytes | str | os.PathLike[str]) -> str:

@@ -6,6 +6,8 @@ import base64
 import importlib.util
 import io
 import struct
+import subprocess
+import sys
 import tracemalloc
 import zlib
 
@@ -202,6 +204,49 @@ class TestDecode:
     def test_half_transparent(self):
         data = saved(Image.new("RGBA", (4, 4), (0, 100, 200, 128)), "PNG")
         assert np.abs(images.decode(data).astype(int) - [127, 177, 227]).max() <= 1
+
+    @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "I;16", "F"])
+    def test_large_pictures_are_converted_as_small_ones(self, mode):
+        small = np.random.default_rng(0).integers(0, 256, (50, 1000), np.uint8)
+        if mode in ("I;16", "F"):
+            picture = Image.fromarray(small.astype({"I;16": np.uint16, "F": np.float32}[mode]) * 99)
+        else:
+            picture = Image.fromarray(small)
+            picture.putalpha(Image.fromarray(small[::-1]))
+            picture = picture.convert(mode)
+        large = Image.new(mode, (1000, 1500))
+        if mode == "P":
+            large.putpalette(picture.getpalette())
+        for top in range(0, 1500, 50):
+            large.paste(picture, (0, top))
+        format_, options = ("TIFF" if mode == "F" else "PNG"), {}
+        if mode == "P":
+            options["transparency"] = 7
+        expected = images.decode(saved(picture, format_, **options))
+        pixels = images.decode(saved(large, format_, **options))
+        np.testing.assert_array_equal(pixels, np.tile(expected, (30, 1, 1)))
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="a process's peak is read from /proc")
+    @pytest.mark.parametrize("mode", ["RGBA", "P", "I;16"])
+    def test_little_is_in_memory_beside_the_picture_and_its_rgb(self, tmp_path, mode):
+        path = tmp_path / "picture.png"
+        options = {"transparency": 0} if mode == "P" else {}
+        Image.new(mode, (3000, 4000)).save(path, **options)
+        code = """if True:
+            import pathlib, re, sys
+            from automl.images import decode
+            def peak():
+                status = pathlib.Path("/proc/self/status").read_text()
+                return 1024 * int(re.findall(r"VmHWM:\\s+(\\d+) kB", status)[0])
+            content = pathlib.Path(sys.argv[1]).read_bytes()
+            pathlib.Path("/proc/self/clear_refs").write_text("5")
+            before = peak()
+            decode(content, (32, 32))
+            print(peak() - before)
+        """
+        command = [sys.executable, "-c", code, str(path)]
+        took = int(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
+        assert took < 12 * 3000 * 4000
 
     def test_an_animation_is_its_first_frame(self):
         frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]
