@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from starlette.requests import Request
 
 from automl.errors import DataError
@@ -14,8 +16,15 @@ class BodyTooLargeError(DataError):
     code = "body_too_large"
 
 
-async def read_body(request: Request, limit: int) -> bytes:
+async def read_body(
+    request: Request, limit: int, hold: Callable[[int], None] = lambda size: None
+) -> bytes:
     """Returns the body.
+
+    Args:
+        request: The request.
+        limit: The most bytes.
+        hold: Is told how many there will be, or are by now, before they are kept; it may raise.
 
     Raises:
         BodyTooLargeError: If it has, or announces, more than `limit` bytes; the rest stays
@@ -23,14 +32,17 @@ async def read_body(request: Request, limit: int) -> bytes:
         starlette.requests.ClientDisconnect: If the client goes away.
     """
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
-        raise _too_large(limit, f"one of {int(announced):,}")
+    length = int(announced) if announced.isdecimal() else 0
+    if length > limit:
+        raise _too_large(limit, f"one of {length:,}")
+    hold(length)
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
             raise _too_large(limit, "a larger one")
+        hold(size)
         chunks.append(chunk)
     return b"".join(chunks)
 

@@ -18,7 +18,7 @@ REST_PORT = 8501
 MODELS = "/models"
 MANIFEST = "/etc/automl/manifest.json"
 
-GATEWAY_MEMORY = 1024
+GATEWAY_MEMORY = 1536
 """The most that the gateway may take, in MiB."""
 
 MODEL_SERVER_MEMORY = 2048

@@ -1,4 +1,4 @@
-"""Who may ask, how often, and how many at a time."""
+"""Who may ask, how often, how many at a time, and how much of theirs lies in memory."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Admission:
         """Takes the keys, without which anybody is admitted, and the limits."""
         self._keys = keys
         self._limit = RateLimit(settings.rate, settings.burst) if settings.rate else None
-        self._most = settings.max_requests
-        self._inside = 0
+        self._most, self._most_bytes = settings.max_requests, settings.max_held_bytes
+        self._inside = self._bytes = 0
 
     @contextmanager
     def admit(self, request: Request) -> Iterator[None]:
@@ -44,7 +44,28 @@ class Admission:
                 f"expected at most {self._most} requests at a time, found more; retry in a moment."
             )
         self._inside += 1
+        request.state.held = 0
         try:
             yield
         finally:
             self._inside -= 1
+            self._bytes -= request.state.held
+
+    def hold(self, request: Request, size: int) -> None:
+        """Makes room for a body until its request, which was admitted, is answered.
+
+        Args:
+            request: The request.
+            size: The bytes of its body, as far as they are known.
+
+        Raises:
+            UnavailableError: If the others leave less than that.
+        """
+        more = max(0, size - request.state.held)
+        if self._bytes + more > self._most_bytes:
+            raise UnavailableError(
+                f"expected room for a body of {size:,} bytes, found it taken by other requests; "
+                f"retry in a moment."
+            )
+        self._bytes += more
+        request.state.held += more

@@ -21,6 +21,7 @@ import automl
 from automl_serving.body import BodyTooLargeError, read_body
 from automl_serving.gateway import answers, openapi, page
 from automl_serving.gateway.admission import Admission
+from automl_serving.gateway.decoding import Decoder
 from automl_serving.gateway.errors import (
     DeadlineError,
     GatewayError,
@@ -68,13 +69,14 @@ class Gateway:
         self._upstream = served.upstream
         threads = settings.decode_threads or os.cpu_count() or 1
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="decode")
+        decoder = Decoder(self._pool, settings)
         fetcher = ImageFetcher(settings) if settings.fetch_urls else None
         self._models = ModelApi(served.upstream, self._in_thread)
         self._admission = Admission(keys, settings)
         self._metrics = Metrics(settings.model, served.manifest.version)
 
         def scorer(of: Version) -> Scorer:
-            return Scorer(of.manifest, of.upstream, self._pool, fetcher, settings)
+            return Scorer(of.manifest, of.upstream, decoder, fetcher, settings)
 
         self.releases = Releases(served, canary, shadow, scorer, settings, self._metrics)
         self._stopping = False
@@ -114,14 +116,7 @@ class Gateway:
 
     async def score(self, request: Request, deadline: float) -> Response:
         """Scores images."""
-        body = await self._body(request)
-        parse = functools.partial(
-            ScoreRequest.parse,
-            request.headers.get("content-type", ""),
-            body,
-            self._settings.max_images,
-        )
-        asked = parse() if len(body) <= _SMALL else await self._in_thread(parse)
+        asked = await self._asked(request)
         key = request.state.log.get("key", "")
         version, results = await self.releases.score(asked.items, key, deadline)
         self._count(results, request.state.log)
@@ -191,9 +186,21 @@ class Gateway:
                 f"images."
             ) from None
 
+    async def _asked(self, request: Request) -> ScoreRequest:
+        """Reads a scoring request, and lets its body go before the images are scored."""
+        body = await self._body(request)
+        parse = functools.partial(
+            ScoreRequest.parse,
+            request.headers.get("content-type", ""),
+            body,
+            self._settings.max_images,
+        )
+        return parse() if len(body) <= _SMALL else await self._in_thread(parse)
+
     async def _body(self, request: Request) -> bytes:
         request.state.reads_body = True
-        body = await read_body(request, self._settings.max_body_bytes)
+        hold = functools.partial(self._admission.hold, request)
+        body = await read_body(request, self._settings.max_body_bytes, hold)
         request.state.reads_body = False
         request.state.log["bytes"] = len(body)
         return body

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Sequence
-from concurrent.futures import Executor
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from automl import images
-from automl.errors import ImageError
 from automl.manifest import Manifest
+from automl_serving.gateway.decoding import Decoder
 from automl_serving.gateway.errors import GatewayError
 from automl_serving.gateway.fetching import ImageFetcher
 from automl_serving.gateway.joining import Joining
@@ -30,10 +27,6 @@ if TYPE_CHECKING:
 
     from automl_serving.gateway.joining import Scores
 
-    _Decoded = asyncio.Future[NDArray[np.uint8] | ImageProblem]
-
-logger = logging.getLogger(__name__)
-
 
 class Scorer:
     """Scores images with one version of a model."""
@@ -42,19 +35,17 @@ class Scorer:
         self,
         manifest: Manifest,
         upstream: Upstream,
-        pool: Executor,
+        decoder: Decoder,
         fetcher: ImageFetcher | None,
         settings: GatewaySettings,
     ) -> None:
-        """Takes what it works with; `pool` runs the decoding, and none fetches addresses."""
+        """Takes what it works with; without `fetcher` no address is fetched."""
         self._labels = manifest.labels
         self._size = (manifest.height, manifest.width)
         self._upstream = upstream
         self._predict = Joining(self._call, settings.upstream_calls, settings.upstream_images)
-        self._pool = pool
+        self._decoder = decoder
         self._fetcher = fetcher
-        self._max_pixels = settings.max_pixels
-        self._max_bytes = settings.max_image_bytes
 
     async def score(self, items: Sequence[ScoreItem], deadline: float) -> list[dict[str, Any]]:
         """Returns a result for each item, in order: scores or an error.
@@ -88,47 +79,18 @@ class Scorer:
     async def _pixels(
         self, content: bytes | ImageAddress | ImageProblem
     ) -> NDArray[np.uint8] | ImageProblem:
-        if isinstance(content, ImageAddress):
-            if self._fetcher is None:
-                return ImageProblem(
-                    "url_not_fetched",
-                    "expected the image itself, found an address, which this service does not "
-                    "fetch; send the image as 'b64'.",
-                )
-            async with self._fetcher.room:
-                return await self._decoded(await self._fetcher.fetch(content))
-        return await self._decoded(content)
-
-    async def _decoded(self, content: bytes | ImageProblem) -> NDArray[np.uint8] | ImageProblem:
         if isinstance(content, ImageProblem):
             return content
-        if len(content) > self._max_bytes:
+        if isinstance(content, bytes):
+            return await self._decoder.decode(content, self._size)
+        if self._fetcher is None:
             return ImageProblem(
-                "image_too_large",
-                f"expected an image of at most {self._max_bytes:,} bytes, found "
-                f"{len(content):,}; make it smaller.",
+                "url_not_fetched",
+                "expected the image itself, found an address, which this service does not fetch; "
+                "send the image as 'b64'.",
             )
-        # As `run_in_executor` does, for half its work: a decoder never raises.
-        decoded: _Decoded = asyncio.get_running_loop().create_future()
-        self._pool.submit(self._decode_for, decoded, content)
-        return await decoded
-
-    def _decode_for(self, decoded: _Decoded, content: bytes) -> None:
-        if not decoded.done():  # else whoever asked has gone
-            decoded.get_loop().call_soon_threadsafe(_tell, decoded, self._decode(content))
-
-    def _decode(self, content: bytes) -> NDArray[np.uint8] | ImageProblem:
-        try:
-            return images.decode(content, self._size, self._max_pixels)
-        except ImageError as error:
-            return ImageProblem(error.code, str(error))
-        except Exception:
-            # A decoder's own fault on strange bytes; the other images are not to suffer.
-            logger.exception("an image could not be decoded")
-            return ImageProblem(
-                ImageError.code,
-                "expected a whole image, found one that cannot be decoded; replace it.",
-            )
+        async with self._fetcher.room:
+            return await self._pixels(await self._fetcher.fetch(content))
 
     def _result(
         self,
@@ -143,8 +105,3 @@ class Scorer:
             "probability": float(probabilities[best[0]]),
             "scores": {self._labels[index]: float(scores[index]) for index in best},
         }
-
-
-def _tell(decoded: _Decoded, result: NDArray[np.uint8] | ImageProblem) -> None:
-    if not decoded.done():
-        decoded.set_result(result)

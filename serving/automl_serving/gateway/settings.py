@@ -18,6 +18,7 @@ _ABOVE_ZERO = (
     "max_image_bytes",
     "max_pixels",
     "max_requests",
+    "max_held_bytes",
     "upstream_calls",
     "upstream_images",
     "burst",
@@ -69,6 +70,9 @@ class GatewaySettings(Settings):
     max_pixels: int = setting(50_000_000, "The largest image, as width times height in pixels.")
     max_requests: int = setting(
         128, "How many scoring requests are answered at a time; more are told to come back."
+    )
+    max_held_bytes: int = setting(
+        128 << 20, "The most bytes of all their bodies; more are told so, too."
     )
     upstream_calls: int = setting(
         8,
@@ -125,6 +129,11 @@ class GatewaySettings(Settings):
                     f"expected a number above 0 for {self.flag(name)}, found "
                     f"{getattr(self, name)}; correct it."
                 )
+        if self.max_held_bytes < self.max_body_bytes:
+            raise UsageError(
+                f"expected --max-held-bytes to be at least --max-body-bytes, found "
+                f"{self.max_held_bytes} and {self.max_body_bytes}; correct one of them."
+            )
         for name in ("canary_weight", "shadow_weight"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(

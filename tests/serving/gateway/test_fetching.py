@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from automl.registry import Model
+from automl_serving.gateway.decoding import Decoder
 from automl_serving.gateway.fetching import ImageFetcher
 from automl_serving.gateway.score_request import ImageAddress, ImageProblem, Parameters, ScoreItem
 from automl_serving.gateway.scoring import Scorer
@@ -193,7 +194,8 @@ def test_few_images_at_a_time_wait_to_be_decoded(
             pool.submit(may_decode.wait)
             # What is no picture needs no model server.
             upstream, fetcher = Upstream("127.0.0.1:9", "colours", 1), Counting(settings)
-            scorer = Scorer(colour_model.manifest, upstream, pool, fetcher, settings)
+            decoder = Decoder(pool, settings)
+            scorer = Scorer(colour_model.manifest, upstream, decoder, fetcher, settings)
             deadline = asyncio.get_running_loop().time() + 60
             scoring = asyncio.create_task(scorer.score(items, deadline))
             await asyncio.sleep(2)

@@ -1,0 +1,106 @@
+"""Decodes images in threads, so many pixels at a time and no more."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from typing import TYPE_CHECKING
+
+from automl import images
+from automl.errors import ImageError
+from automl_serving.gateway.score_request import ImageProblem
+from automl_serving.gateway.settings import GatewaySettings
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    _Decoded = asyncio.Future[NDArray[np.uint8] | ImageProblem]
+
+logger = logging.getLogger(__name__)
+
+
+class PixelRoom:
+    """Room in memory for a number of pixels, for which threads wait in turn.
+
+    A picture of few bytes can be one of many pixels, and a machine can have many threads: what all
+    of them may take together has to be limited, too.
+    """
+
+    def __init__(self, most: int) -> None:
+        """Takes the number of pixels, which no picture may exceed."""
+        self._left = most
+        self._next = threading.Lock()  # is had by the thread that waits for room
+        self._changed = threading.Condition()
+
+    @contextlib.contextmanager
+    def __call__(self, pixels: int) -> Iterator[None]:
+        """Waits for room, and has it until left."""
+        with self._next, self._changed:
+            self._changed.wait_for(lambda: self._left >= pixels)
+            self._left -= pixels
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._left += pixels
+                self._changed.notify()
+
+
+class Decoder:
+    """Decodes images that clients have sent."""
+
+    def __init__(self, pool: Executor, settings: GatewaySettings) -> None:
+        """Takes what runs the decoding, and the limits."""
+        self._pool = pool
+        self._max_bytes, self._max_pixels = settings.max_image_bytes, settings.max_pixels
+        self._room = PixelRoom(settings.max_pixels)
+
+    async def decode(
+        self, content: bytes, size: tuple[int, int]
+    ) -> NDArray[np.uint8] | ImageProblem:
+        """Returns an image's pixels, or why there are none.
+
+        Args:
+            content: The encoded bytes.
+            size: Height and width to resize to.
+
+        Returns:
+            uint8 `[height, width, 3]`, or a problem.
+        """
+        if len(content) > self._max_bytes:
+            return ImageProblem(
+                "image_too_large",
+                f"expected an image of at most {self._max_bytes:,} bytes, found "
+                f"{len(content):,}; make it smaller.",
+            )
+        # As `run_in_executor` does, for half its work: a decoder never raises.
+        decoded: _Decoded = asyncio.get_running_loop().create_future()
+        self._pool.submit(self._decode_for, decoded, content, size)
+        return await decoded
+
+    def _decode_for(self, decoded: _Decoded, content: bytes, size: tuple[int, int]) -> None:
+        if not decoded.done():  # else whoever asked has gone
+            decoded.get_loop().call_soon_threadsafe(_tell, decoded, self._decode(content, size))
+
+    def _decode(self, content: bytes, size: tuple[int, int]) -> NDArray[np.uint8] | ImageProblem:
+        try:
+            return images.decode(content, size, self._max_pixels, self._room)
+        except ImageError as error:
+            return ImageProblem(error.code, str(error))
+        except Exception:
+            # A decoder's own fault on strange bytes; the other images are not to suffer.
+            logger.exception("an image could not be decoded")
+            return ImageProblem(
+                ImageError.code,
+                "expected a whole image, found one that cannot be decoded; replace it.",
+            )
+
+
+def _tell(decoded: _Decoded, result: NDArray[np.uint8] | ImageProblem) -> None:
+    if not decoded.done():
+        decoded.set_result(result)
