@@ -9,6 +9,9 @@ the end 500 %. Both at a fixed pace, whatever becomes of the requests: a client 
 answer before it asks again (as wrk does, and Locust's users) spares a server that is slow just when
 it matters. The client is the one of Locust's fast users, since it takes little of the processors
 that it shares with the servers. Times are counted from when a request was due.
+
+What the deployment can take is looked at for two minutes: a virtual machine's speed can change by a
+fifth from one minute to the next, and 80 % of what a fast one allows can be more than a slow one.
 """
 
 from __future__ import annotations
@@ -50,7 +53,7 @@ def main() -> None:
     parser = parser_of(__doc__)
     parser.add_argument("--minutes", type=float, default=30.0, help="steady (default: 30)")
     parser.add_argument("--overload", type=float, default=60.0, help="seconds (default: 60)")
-    parser.add_argument("--saturation", type=float, default=20.0, help="seconds (default: 20)")
+    parser.add_argument("--saturation", type=float, default=120.0, help="seconds (default: 120)")
     arguments = parser.parse_args()
     pictures = jpegs(arguments.images, 32)
     with tempfile.TemporaryDirectory() as place, deployed(arguments.model) as service:
