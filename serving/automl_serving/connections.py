@@ -38,7 +38,7 @@ class TimedProtocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for the first request."""
-        self._answers = _WholeAnswers(transport, self._leaves_body)
+        self._answers = _WholeAnswers(transport, self._begins_to_linger)
         super().connection_made(self._answers)  # type: ignore[arg-type]
         self._wait(self._late, HEAD_SECONDS)
 
@@ -47,8 +47,11 @@ class TimedProtocol(H11Protocol):
         if self.cycle is None:
             self._last = True
             self._wait(self._late, LAST_SECONDS)
-        else:
+            return
+        if not self._answers.ended:
             super().shutdown()
+        if self._answers.ended:
+            self._wait(self.transport.abort, LAST_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Stops waiting."""
@@ -81,7 +84,8 @@ class TimedProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Begins to wait for the rest of the body, or for the client to take its answer."""
-        self._wait(self._late, HEAD_SECONDS)
+        if not self._answers.ended:
+            self._wait(self._late, HEAD_SECONDS)
         super().on_response_complete()
         self._unset_keepalive_if_required()  # uvicorn's own, which knows no pause after a body
 
@@ -110,12 +114,13 @@ class TimedProtocol(H11Protocol):
     def _between_requests(self) -> bool:
         return self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
 
-    def _leaves_body(self) -> bool:
-        """Says whether a body is left unread; if so, begins to wait for the client to end it."""
-        left = self.conn.their_state is h11.SEND_BODY
-        if left:
+    def _begins_to_linger(self) -> bool:
+        """Waits for the end of a body that is unread, and says whether there is one."""
+        unread = self.conn.their_state is h11.SEND_BODY
+        if unread:
+            self.flow.resume_reading()
             self._wait(self.transport.abort, HEAD_SECONDS)
-        return left
+        return unread
 
     def _wait(self, then: Callable[[], None], seconds: float) -> None:
         self._stop_waiting()
@@ -147,9 +152,9 @@ class _WholeAnswers:
         ended: Whether it was told so.
     """
 
-    def __init__(self, transport: asyncio.Transport, leaves_body: Callable[[], bool]) -> None:
+    def __init__(self, transport: asyncio.Transport, begins_to_linger: Callable[[], bool]) -> None:
         self._transport, self._head = transport, b""
-        self._leaves_body = leaves_body
+        self._begins_to_linger = begins_to_linger
         self.ended = False
 
     def __getattr__(self, name: str) -> Any:
@@ -164,11 +169,14 @@ class _WholeAnswers:
 
     def close(self) -> None:
         self.write(b"")
-        if not self.ended and self._leaves_body():
+        if not self.is_closing() and self._begins_to_linger():
             self.ended = True
             self._transport.write_eof()
         else:
             self._transport.close()
+
+    def is_closing(self) -> bool:
+        return self.ended or self._transport.is_closing()
 
 
 def _is_head(data: bytes) -> bool:

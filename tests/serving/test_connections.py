@@ -9,7 +9,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -215,13 +215,47 @@ def test_a_body_that_breaks_off_into_something_else_is_no_fault(
 
 
 @pytest.mark.parametrize("head", [b"POST / HTTP/1.1\r\nConnection: close", b"POST / HTTP/1.0"])
-def test_a_body_that_nobody_wants_leaves_its_answer_alone(head: bytes, port: int) -> None:
+def test_a_body_that_nobody_wants_leaves_its_answer_alone(
+    head: bytes, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 10.0)
     size = 5_000_000
     with connect(port) as connection:
         connection.sendall(b"%b\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % (head, size))
-        time.sleep(0.2)  # so that it is answered before
+        assert connection.recv(9, socket.MSG_PEEK) == b"HTTP/1.1 "  # it is answered already
         connection.sendall(bytes(size))
         assert rest(connection).startswith(b"HTTP/1.1 200 ")
+
+
+def test_nothing_waits_for_a_client_that_has_gone_amid_a_body(server: Any) -> None:
+    with connect(server.port) as connection:
+        connection.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\nx")
+        time.sleep(0.2)
+        (protocol,) = server.server_state.connections
+    until(lambda: not server.server_state.connections)
+    assert protocol._timer is None
+
+
+def test_the_end_of_the_server_waits_little_for_a_body_that_nobody_wants(
+    server: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 60.0)
+    monkeypatch.setattr(connections, "LAST_SECONDS", 0.2)
+    with connect(server.port) as ended, connect(server.port) as open_:
+        for connection, word in ((ended, b"close"), (open_, b"keep-alive")):
+            head = b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\nConnection: %b\r\n\r\n"
+            connection.sendall(head % word)
+            assert connection.recv(9, socket.MSG_PEEK) == b"HTTP/1.1 "
+        server.should_exit = True
+        until(lambda: not server.server_state.connections)
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Waits for what is to be so within four seconds."""
+    began = time.monotonic()
+    while not condition():
+        assert time.monotonic() < began + 4
+        time.sleep(0.05)
 
 
 def test_but_not_for_ever(port: int) -> None:
@@ -297,10 +331,7 @@ def test_a_client_that_takes_no_refusal_is_left(server: Any) -> None:
         connection.sendall(head)
         time.sleep(0.1)
         connection.sendall(b"zz\r\n")
-        began = time.monotonic()
-        while server.server_state.connections:
-            assert time.monotonic() < began + 4  # an idle one would be left a second later
-            time.sleep(0.05)
+        until(lambda: not server.server_state.connections)  # an idle one would be left later
 
 
 def test_what_is_not_http_is_refused_in_json(port: int) -> None:
