@@ -131,7 +131,7 @@ def decode(
         source: The encoded bytes, or a file's path.
         size: Height and width to resize to; `None` keeps the picture's own.
         max_pixels: The most pixels to decode; the header is checked first.
-        room: What the pixels to decode have to wait for. Each takes 3 to 20 bytes for a while, as
+        room: What the pixels to decode have to wait for. Each takes 4 to 20 bytes for a while, as
             the format has it.
 
     Returns:
@@ -142,7 +142,7 @@ def decode(
     """
     with _open(source, max_pixels) as image:
         try:
-            with room(_reduced(image, size)):
+            with room(_reduce_scale(image, size)):
                 # In place, else it copies what lies right, too.
                 ImageOps.exif_transpose(image, in_place=True)
                 rgb = _to_rgb(image)
@@ -244,7 +244,7 @@ def _too_large(source: bytes | str | os.PathLike[str], size: str, max_pixels: in
     )
 
 
-def _reduced(image: ImageFile.ImageFile, size: tuple[int, int] | None) -> int:
+def _reduce_scale(image: ImageFile.ImageFile, size: tuple[int, int] | None) -> int:
     """Lets the JPEG decoder skip detail that a resize would throw away; returns what is left.
 
     Returns:
@@ -257,8 +257,22 @@ def _reduced(image: ImageFile.ImageFile, size: tuple[int, int] | None) -> int:
     if _lies_on_its_side(image):
         height, width = width, height
     image.draft(None, (_REDUCED_MARGIN * width, _REDUCED_MARGIN * height))
-    # Of a progressive one the decoder holds all detail before it skips any.
-    return pixels if image.info.get("progressive") else image.width * image.height
+    return image.width * image.height if _comes_by_rows(image) else pixels
+
+
+def _comes_by_rows(image: ImageFile.ImageFile) -> bool:
+    """Says whether a JPEG has all of a row in one place; else its decoder holds all detail first.
+
+    That is so of one that is not progressive and whose first scan has all components (ITU-T T.81,
+    B.2.3). Pillow has just read that scan's header.
+    """
+    if image.info.get("progressive"):
+        return False
+    components = len(image.getbands())
+    length = 6 + 2 * components
+    assert image.fp is not None
+    image.fp.seek(-length, os.SEEK_CUR)
+    return image.fp.read(length)[:3] == bytes([0, length, components])
 
 
 def _lies_on_its_side(image: Image.Image) -> bool:
@@ -273,7 +287,7 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     if image.mode == "RGB":
         return image
     if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        scale = _scale_to_8_bits(image)
+        scale = _scale(image)
         return _by_bands(image, lambda band: _scaled(band, scale))
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         return _by_bands(image, _over_white)
@@ -303,7 +317,7 @@ def _over_white(image: Image.Image) -> Image.Image:
     return Image.alpha_composite(white, rgba).convert("RGB")
 
 
-def _scale_to_8_bits(image: Image.Image) -> float:
+def _scale(image: Image.Image) -> float:
     """Returns what maps samples to 0..255: 16-bit ones are of 0..65535, others 8-bit already."""
     top = float(np.max([np.max(np.asarray(band)) for _, band in _bands(image)]))
     return 255.0 if top <= 1.0 and image.mode == "F" else 1.0 if top <= 255.0 else 255.0 / 65535.0

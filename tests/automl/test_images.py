@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import importlib.util
 import io
 import struct
@@ -225,6 +226,51 @@ class TestDecode:
         expected = images.decode(saved(picture, format_, **options))
         pixels = images.decode(saved(large, format_, **options))
         np.testing.assert_array_equal(pixels, np.tile(expected, (30, 1, 1)))
+
+    def test_one_bright_row_of_a_large_picture_scales_all_of_it(self):
+        values = np.full((1500, 1000), 200, np.uint16)
+        values[-1] = 65535
+        pixels = images.decode(saved(Image.fromarray(values), "PNG"))
+        assert (pixels[:-1] == 0).all()
+        assert (pixels[-1] == 255).all()
+
+    @pytest.mark.parametrize(
+        ("format_", "options", "size", "told"),
+        [
+            ("JPEG", {}, (20, 30), 100 * 75),
+            ("JPEG", {}, None, 800 * 600),
+            ("JPEG", {"progressive": True}, (20, 30), 800 * 600),
+            ("PNG", {}, (20, 30), 800 * 600),
+        ],
+    )
+    @pytest.mark.parametrize("mode", ["RGB", "L"])
+    def test_room_is_asked_for_what_lies_in_memory(self, format_, options, size, told, mode):
+        asked = []
+
+        @contextlib.contextmanager
+        def room(pixels):
+            asked.append(pixels)
+            yield
+
+        picture = Image.new(mode, (800, 600))
+        images.decode(saved(picture, format_, **options), size, room=room)
+        assert asked == [told]
+
+    def test_a_jpeg_of_several_scans_lies_in_memory_as_a_whole(self):
+        content = saved(Image.new("RGB", (800, 600)), "JPEG")
+        scan = content.index(b"\xff\xda")
+        assert content[scan + 2 : scan + 5] == b"\0\x0c\x03"
+        components = [content[at : at + 2] for at in range(scan + 5, scan + 11, 2)]
+        first = b"\xff\xda\0\x08\x01" + components[0] + content[scan + 11 : scan + 14]
+        asked = []
+
+        def room(pixels):
+            asked.append(pixels)
+            return contextlib.nullcontext()
+
+        with contextlib.suppress(ImageError):
+            images.decode(content[:scan] + first + content[scan + 14 :], (20, 30), room=room)
+        assert asked == [800 * 600]
 
     @pytest.mark.skipif(sys.platform != "linux", reason="a process's peak is read from /proc")
     @pytest.mark.parametrize("mode", ["RGBA", "P", "I;16"])
