@@ -14,13 +14,18 @@ def keep_freed_memory() -> None:
 
     A picture's memory would go and come with each, page by page; that takes up to 2 ms of each on
     a virtual machine. It holds for the whole process. Other C libraries have no such call.
-
-    Threads that share what is kept keep less. Two heaps are as fast as one for each thread, which
-    is the default; with one for all, a server loses a fiftieth of its rate.
     """
-    _call("mallopt", _M_ARENA_MAX, 2)
     _call("mallopt", _M_MMAP_THRESHOLD, 32 << 20)
     _call("mallopt", _M_TRIM_THRESHOLD, 64 << 20)
+
+
+def share_freed_memory() -> None:
+    """Has threads that are to be started share two of glibc's heaps, and what these keep.
+
+    Else each gets one of its own, which keeps a large picture's memory to itself. On two cores two
+    are as fast; with a single one, a gateway there lost a fiftieth of its rate.
+    """
+    _call("mallopt", _M_ARENA_MAX, 2)
 
 
 def release_freed_memory() -> None:

@@ -17,14 +17,15 @@ class BodyTooLargeError(DataError):
 
 
 async def read_body(
-    request: Request, limit: int, hold: Callable[[int], None] = lambda size: None
+    request: Request, limit: int, hold: Callable[[int, int], None] = lambda size, announced: None
 ) -> bytes:
     """Returns the body.
 
     Args:
         request: The request.
         limit: The most bytes.
-        hold: Is told how many there will be, or are by now, before they are kept; it may raise.
+        hold: Is told how many have come before they are kept and, first, how many are announced;
+            it may raise.
 
     Raises:
         BodyTooLargeError: If it has, or announces, more than `limit` bytes; the rest stays
@@ -35,14 +36,14 @@ async def read_body(
     length = int(announced) if announced.isdecimal() else 0
     if length > limit:
         raise _too_large(limit, f"one of {length:,}")
-    hold(length)
+    hold(0, length)
     chunks: list[bytes] = []
     size = 0
     async for chunk in request.stream():
         size += len(chunk)
         if size > limit:
             raise _too_large(limit, "a larger one")
-        hold(size)
+        hold(size, 0)
         chunks.append(chunk)
     return b"".join(chunks)
 

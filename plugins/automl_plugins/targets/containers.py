@@ -19,7 +19,8 @@ MODELS = "/models"
 MANIFEST = "/etc/automl/manifest.json"
 
 GATEWAY_MEMORY = 1536
-"""The most that the gateway may take, in MiB."""
+"""The most that the gateway may take, in MiB: 60 for itself, 128 for bodies, as much again for what
+is made of them, and up to 1,000 for the largest picture that it decodes."""
 
 MODEL_SERVER_MEMORY = 2048
 """The most that the model server may take, in MiB."""

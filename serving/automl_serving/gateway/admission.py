@@ -21,12 +21,15 @@ class Admission:
         """Takes the keys, without which anybody is admitted, and the limits."""
         self._keys = keys
         self._limit = RateLimit(settings.rate, settings.burst) if settings.rate else None
-        self._most, self._most_bytes = settings.max_requests, settings.max_held_bytes
+        self._most = settings.max_requests
+        self._most_bytes = max(settings.max_held_bytes, settings.max_body_bytes)
         self._inside = self._bytes = 0
 
     @contextmanager
     def admit(self, request: Request) -> Iterator[None]:
         """Admits a request for as long as it is answered; notes its key's name for the log.
+
+        What `hold` has counted for it is given back in the end.
 
         Raises:
             UnauthorizedError: If its key is missing or wrong.
@@ -51,21 +54,25 @@ class Admission:
             self._inside -= 1
             self._bytes -= request.state.held
 
-    def hold(self, request: Request, size: int) -> None:
-        """Makes room for a body until its request, which was admitted, is answered.
+    def hold(self, request: Request, size: int, announced: int) -> None:
+        """Counts a body, as far as it has come, until its request is answered.
+
+        One for which there is no room is refused as early as that is known. Yet what is announced
+        takes no room: who sends nothing would keep it from others.
 
         Args:
-            request: The request.
-            size: The bytes of its body, as far as they are known.
+            request: The request, which was admitted.
+            size: The bytes that have come.
+            announced: How many more are known to come.
 
         Raises:
-            UnavailableError: If the others leave less than that.
+            UnavailableError: If the bodies of all requests would have too many bytes.
         """
-        more = max(0, size - request.state.held)
-        if self._bytes + more > self._most_bytes:
+        more = size - request.state.held
+        if self._bytes + more + announced > self._most_bytes:
             raise UnavailableError(
-                f"expected room for a body of {size:,} bytes, found it taken by other requests; "
-                f"retry in a moment."
+                f"expected room for a body of {size + announced:,} bytes or more, found it taken "
+                f"by other requests; retry in a moment."
             )
         self._bytes += more
-        request.state.held += more
+        request.state.held = size

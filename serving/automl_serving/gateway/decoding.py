@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+_SMALL = 1_000_000
+"""Pixels of pictures that wait for none: all threads together take little for these."""
+
+_AT_A_TIME = 50_000_000
+"""Pixels of larger ones. Each takes up to 20 bytes for a while."""
+
+
 class PixelRoom:
-    """Room in memory for a number of pixels, for which threads wait in turn.
+    """Room in memory for a number of pixels, for which threads wait.
 
     A picture of few bytes can be one of many pixels, and a machine can have many threads: what all
     of them may take together has to be limited, too.
@@ -34,12 +41,15 @@ class PixelRoom:
     def __init__(self, most: int) -> None:
         """Takes the number of pixels, which no picture may exceed."""
         self._left = most
-        self._next = threading.Lock()  # is had by the thread that waits for room
+        self._next = threading.Lock()  # is had by the one that waits first: none overtakes it
         self._changed = threading.Condition()
 
     @contextlib.contextmanager
     def __call__(self, pixels: int) -> Iterator[None]:
         """Waits for room, and has it until left."""
+        if pixels <= _SMALL:
+            yield
+            return
         with self._next, self._changed:
             self._changed.wait_for(lambda: self._left >= pixels)
             self._left -= pixels
@@ -58,7 +68,7 @@ class Decoder:
         """Takes what runs the decoding, and the limits."""
         self._pool = pool
         self._max_bytes, self._max_pixels = settings.max_image_bytes, settings.max_pixels
-        self._room = PixelRoom(settings.max_pixels)
+        self._room = PixelRoom(max(_AT_A_TIME, settings.max_pixels))
 
     async def decode(
         self, content: bytes, size: tuple[int, int]

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from automl.manifest import Manifest
+from automl.memory import share_freed_memory
 from automl_serving import lifecycle
 from automl_serving.gateway.keys import KeyFile
 from automl_serving.gateway.settings import GatewaySettings
@@ -24,6 +25,7 @@ DESCRIPTION = (
 def main(argv: list[str] | None = None) -> None:
     """Runs the command until SIGTERM or SIGINT."""
     arguments = sys.argv[1:] if argv is None else argv
+    share_freed_memory()
     lifecycle.run(lambda: _run(arguments))
 
 

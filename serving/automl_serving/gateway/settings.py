@@ -72,7 +72,9 @@ class GatewaySettings(Settings):
         128, "How many scoring requests are answered at a time; more are told to come back."
     )
     max_held_bytes: int = setting(
-        128 << 20, "The most bytes of all their bodies; more are told so, too."
+        128 << 20,
+        "How many bytes the bodies of all these requests may have together; others are told to "
+        "come back, too. There is room for one of the largest at any rate.",
     )
     upstream_calls: int = setting(
         8,
@@ -129,11 +131,6 @@ class GatewaySettings(Settings):
                     f"expected a number above 0 for {self.flag(name)}, found "
                     f"{getattr(self, name)}; correct it."
                 )
-        if self.max_held_bytes < self.max_body_bytes:
-            raise UsageError(
-                f"expected --max-held-bytes to be at least --max-body-bytes, found "
-                f"{self.max_held_bytes} and {self.max_body_bytes}; correct one of them."
-            )
         for name in ("canary_weight", "shadow_weight"):
             if not 0 <= getattr(self, name) <= 1:
                 raise UsageError(

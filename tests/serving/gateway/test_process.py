@@ -306,7 +306,6 @@ def test_a_full_disk_for_its_log_stops_nothing(colour_model: Model, model_server
         (["--port=70000"], 2, "--port"),
         (["--port=x"], 2, "a whole number for --port"),
         (["--max-images=0"], 2, "--max-images"),
-        (["--max-held-bytes=1000"], 2, "--max-body-bytes"),
         (["--modle=x"], 2, "--modle"),
         (["--port={taken}"], 1, "taken"),
     ],
