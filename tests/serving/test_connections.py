@@ -227,6 +227,13 @@ def test_a_body_that_nobody_wants_leaves_its_answer_alone(
         assert rest(connection).startswith(b"HTTP/1.1 200 ")
 
 
+def test_but_not_for_ever(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"POST / HTTP/1.0\r\nHost: x\r\nContent-Length: 999\r\n\r\n")
+        assert rest(connection).startswith(b"HTTP/1.1 200 ")
+        drip(connection, b"x")
+
+
 def test_nothing_waits_for_a_client_that_has_gone_amid_a_body(server: Any) -> None:
     with connect(server.port) as connection:
         connection.sendall(b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 999\r\n\r\nx")
@@ -256,13 +263,6 @@ def until(condition: Callable[[], bool]) -> None:
     while not condition():
         assert time.monotonic() < began + 4
         time.sleep(0.05)
-
-
-def test_but_not_for_ever(port: int) -> None:
-    with connect(port) as connection:
-        connection.sendall(b"POST / HTTP/1.0\r\nHost: x\r\nContent-Length: 999\r\n\r\n")
-        assert rest(connection).startswith(b"HTTP/1.1 200 ")
-        drip(connection, b"x")
 
 
 def test_a_head_without_end_is_refused(port: int) -> None:
@@ -331,7 +331,7 @@ def test_a_client_that_takes_no_refusal_is_left(server: Any) -> None:
         connection.sendall(head)
         time.sleep(0.1)
         connection.sendall(b"zz\r\n")
-        until(lambda: not server.server_state.connections)  # an idle one would be left later
+        until(lambda: not server.server_state.connections)  # an idle one is left after five
 
 
 def test_what_is_not_http_is_refused_in_json(port: int) -> None:
