@@ -140,15 +140,28 @@ def decode(
     Raises:
         ImageError: If it is no image, is cut off, or is too large.
     """
+    with contextlib.ExitStack() as until_freed:
+        return _decode(
+            source, size, max_pixels, lambda pixels: until_freed.enter_context(room(pixels))
+        )
+
+
+def _decode(
+    source: bytes | str | os.PathLike[str],
+    size: tuple[int, int] | None,
+    max_pixels: int,
+    wait_for: Callable[[int], object],
+) -> NDArray[np.uint8]:
+    """Decodes as `decode`, once `wait_for` has returned; nothing large is left in its end."""
     with _open(source, max_pixels) as image:
         try:
-            with room(_reduce_scale(image, size)):
-                # In place, else it copies what lies right, too.
-                ImageOps.exif_transpose(image, in_place=True)
-                rgb = _to_rgb(image)
-                if size is None or rgb.size == (size[1], size[0]):
-                    return np.asarray(rgb, dtype=np.uint8)
-                return resized(rgb, size)
+            wait_for(_reduce_scale(image, size))
+            # In place, else it copies what lies right, too.
+            ImageOps.exif_transpose(image, in_place=True)
+            rgb = _to_rgb(image)
+            if size is None or rgb.size == (size[1], size[0]):
+                return np.asarray(rgb, dtype=np.uint8)
+            return resized(rgb, size)
         except Exception as error:  # decoders meet damaged bytes with errors of every kind
             raise ImageError(
                 f"expected a whole image, found {_name(source)} cut off or damaged ({error}); "

@@ -7,18 +7,21 @@ import contextlib
 import errno
 import functools
 import json
+import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import AutomlError, DeploymentError
-from automl.memory import keep_freed_memory
+from automl.memory import keep_freed_memory, release_freed_memory
 
 if TYPE_CHECKING:
     import uvicorn
+
+logger = logging.getLogger(__name__)
 
 IDLE_SECONDS = 75.0
 """How long a client may take between two requests, if nothing else is said; nginx gives as much.
@@ -26,6 +29,9 @@ IDLE_SECONDS = 75.0
 A load balancer should keep a connection that it does not use for less, as those of AWS do (60 s):
 where the server closes it first, that can meet the next request, which is lost then.
 """
+
+RELEASE_SECONDS = 60.0
+"""How often freed memory goes back: seldom enough that nobody waits for having it again."""
 
 NOT_HTTP = "expected an HTTP request, found something else; let a client library write it."
 
@@ -120,6 +126,21 @@ def stop_event() -> asyncio.Event:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     return stop
+
+
+async def every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
+    """Calls `act` every so many seconds, whatever becomes of it; 0 or less is never."""
+    while seconds > 0:
+        await asyncio.sleep(seconds)
+        try:
+            await act()
+        except Exception:
+            logger.exception("what is done again and again failed; trying again")
+
+
+async def release_memory() -> None:
+    """Hands back what a busy moment has left behind, while requests are answered."""
+    await asyncio.to_thread(release_freed_memory)
 
 
 def http_server(

@@ -279,20 +279,26 @@ class TestDecode:
         options = {"transparency": 0} if mode == "P" else {}
         Image.new(mode, (3000, 4000)).save(path, **options)
         code = """if True:
-            import pathlib, re, sys
+            import contextlib, pathlib, re, sys
             from automl.images import decode
-            def peak():
+            def memory(line):
                 status = pathlib.Path("/proc/self/status").read_text()
-                return 1024 * int(re.findall(r"VmHWM:\\s+(\\d+) kB", status)[0])
+                return 1024 * int(re.findall(line + r":\\s+(\\d+) kB", status)[0])
+            @contextlib.contextmanager
+            def room(pixels):
+                yield
+                print(memory("VmRSS") - before)
             content = pathlib.Path(sys.argv[1]).read_bytes()
             pathlib.Path("/proc/self/clear_refs").write_text("5")
-            before = peak()
-            decode(content, (32, 32))
-            print(peak() - before)
+            before = memory("VmHWM")
+            decode(content, (32, 32), room=room)
+            print(memory("VmHWM") - before)
         """
         command = [sys.executable, "-c", code, str(path)]
-        took = int(subprocess.run(command, check=True, capture_output=True, timeout=60).stdout)
-        assert took < 12 * 3000 * 4000
+        told = subprocess.run(command, check=True, capture_output=True, timeout=60).stdout
+        left, peak = map(int, told.split())
+        assert peak < 12 * 3000 * 4000
+        assert left < 3 * 3000 * 4000, "room was left with the picture still there"
 
     def test_an_animation_is_its_first_frame(self):
         frames = [Image.new("RGB", (8, 8), colour) for colour in ("red", "lime", "blue")]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import grpc
 
 from automl.errors import AutomlError
 from automl.manifest import Manifest
+from automl_serving import lifecycle
 from automl_serving.gateway.releases import Version
 from automl_serving.gateway.stubs import GetModelMetadataRequest
 from automl_serving.gateway.upstream import Upstream
@@ -60,9 +60,8 @@ class Label:
 
     async def follow(self) -> None:
         """Looks again and again, until it is cancelled."""
-        while True:
-            await self._look()
-            await asyncio.sleep(SECONDS)
+        await self._look()
+        await lifecycle.every(SECONDS, self._look)
 
     async def close(self) -> None:
         """Closes the connections."""

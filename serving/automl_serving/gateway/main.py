@@ -90,7 +90,10 @@ async def _serve(
         )
         if name
     ]
-    following = [asyncio.create_task(label.follow()) for label in labels]
+    beside = [asyncio.create_task(label.follow()) for label in labels]
+    beside.append(
+        asyncio.create_task(lifecycle.every(lifecycle.RELEASE_SECONDS, lifecycle.release_memory))
+    )
     refusal = answers.problem(400, BadRequestError.code, lifecycle.NOT_HTTP).body
     server = lifecycle.http_server(
         gateway.app(),
@@ -113,9 +116,9 @@ async def _serve(
     await asyncio.sleep(settings.shutdown_delay)
     server.should_exit = True
     await serving
-    for task in following:
+    for task in beside:
         task.cancel()
-    await asyncio.gather(*following, return_exceptions=True)
+    await asyncio.gather(*beside, return_exceptions=True)
     for label in labels:
         await label.close()
     for one in (served, canary, shadow):

@@ -67,7 +67,7 @@ async def _serve(
     from automl_serving.model_server.loading import Loader
     from automl_serving.model_server.manager import ModelManager
     from automl_serving.model_server.metrics import ServerMetrics
-    from automl_serving.model_server.polling import every, follow_file
+    from automl_serving.model_server.polling import follow_file
     from automl_serving.model_server.rest_api import RestApi
 
     metrics = ServerMetrics()
@@ -105,13 +105,14 @@ async def _serve(
         await told.tell(catalog.is_complete())
 
     watching = [
-        asyncio.create_task(every(settings.file_system_poll_wait_seconds, manager.poll)),
-        asyncio.create_task(every(health.SECONDS, tell)),
+        asyncio.create_task(lifecycle.every(settings.file_system_poll_wait_seconds, manager.poll)),
+        asyncio.create_task(lifecycle.every(health.SECONDS, tell)),
+        asyncio.create_task(lifecycle.every(lifecycle.RELEASE_SECONDS, lifecycle.release_memory)),
     ]
     if settings.model_config_file is not None:
         follow = follow_file(manager, settings.model_config_file, configs)
         seconds = settings.model_config_file_poll_wait_seconds
-        watching.append(asyncio.create_task(every(seconds, follow)))
+        watching.append(asyncio.create_task(lifecycle.every(seconds, follow)))
     await stop.wait()
     for task in watching:
         task.cancel()

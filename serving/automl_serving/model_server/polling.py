@@ -1,4 +1,4 @@
-"""Looks again and again: for new versions, and at the configuration file."""
+"""Follows the configuration file."""
 
 from __future__ import annotations
 
@@ -12,16 +12,6 @@ from automl_serving.model_server.errors import ServingError
 from automl_serving.model_server.manager import ModelManager
 
 logger = logging.getLogger(__name__)
-
-
-async def every(seconds: float, look: Callable[[], Awaitable[None]]) -> None:
-    """Calls `look` every so many seconds, whatever becomes of it; 0 or less is never."""
-    while seconds > 0:
-        await asyncio.sleep(seconds)
-        try:
-            await look()
-        except Exception:
-            logger.exception("looking for changes failed; trying again")
 
 
 def follow_file(
