@@ -85,6 +85,9 @@ _HEIF = re.compile(rb".{4}ftyphe[iv][cmsx]", re.DOTALL)
 
 _REDUCED_MARGIN = 2
 
+_MOST_SCANS = 200
+"""Of a JPEG. Progressive ones have about ten, and cameras put some pictures into a file."""
+
 _BAND = 1 << 20
 """How many pixels are converted at a time where each takes many bytes in between."""
 
@@ -192,6 +195,15 @@ def thumbnail(
     return decode(source, size, max_pixels)
 
 
+def scans(content: bytes) -> int:
+    """Counts how often a JPEG's decoder may have to go over the whole picture; 0 if it is none.
+
+    A scan can have as few as 12 bytes. The count is of their markers (ITU-T T.81, B.1.1.3), which
+    do not occur within pixels, and by chance, but seldom, in other data.
+    """
+    return content.count(b"\xff\xda") if content.startswith(b"\xff\xd8") else 0
+
+
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
     """Encodes uint8 `[H, W, 3]`, or `[H, W]` in grey, as a PNG without loss."""
     buffer = io.BytesIO()
@@ -264,13 +276,18 @@ def _reduce_scale(image: ImageFile.ImageFile, size: tuple[int, int] | None) -> i
         How many pixels will lie in memory.
     """
     pixels = image.width * image.height
-    if size is None or image.format not in ("JPEG", "MPO"):
+    if image.format not in ("JPEG", "MPO"):
+        return pixels
+    by_rows = _comes_by_rows(image)
+    if not by_rows:
+        _check_scans(image)
+    if size is None:
         return pixels
     height, width = size
     if _lies_on_its_side(image):
         height, width = width, height
     image.draft(None, (_REDUCED_MARGIN * width, _REDUCED_MARGIN * height))
-    return image.width * image.height if _comes_by_rows(image) else pixels
+    return image.width * image.height if by_rows else pixels
 
 
 def _comes_by_rows(image: ImageFile.ImageFile) -> bool:
@@ -286,6 +303,21 @@ def _comes_by_rows(image: ImageFile.ImageFile) -> bool:
     assert image.fp is not None
     image.fp.seek(-length, os.SEEK_CUR)
     return image.fp.read(length)[:3] == bytes([0, length, components])
+
+
+def _check_scans(image: ImageFile.ImageFile) -> None:
+    """Refuses a JPEG that would be decoded for hours.
+
+    Raises:
+        ValueError: If it has far more scans than any program writes.
+    """
+    assert image.fp is not None
+    place = image.fp.tell()
+    image.fp.seek(0)
+    found = scans(image.fp.read())
+    image.fp.seek(place)
+    if found > _MOST_SCANS:
+        raise ValueError(f"it has {found:,} scans, more than {_MOST_SCANS}")
 
 
 def _lies_on_its_side(image: Image.Image) -> bool:

@@ -272,6 +272,21 @@ class TestDecode:
             images.decode(content[:scan] + first + content[scan + 14 :], (20, 30), room=room)
         assert asked == [800 * 600]
 
+    @pytest.mark.parametrize("size", [None, (20, 30)])
+    def test_a_jpeg_that_would_take_hours_is_refused(self, tmp_path, size):
+        content = saved(Image.new("RGB", (80, 60)), "JPEG", progressive=True)
+        last = content[content.rindex(b"\xff\xda") : -2]
+        path = tmp_path / "a.jpg"
+        for more in (50, 1000):
+            path.write_bytes(content[:-2] + more * last + content[-2:])
+            for source in (path, path.read_bytes()):
+                with (
+                    pytest.raises(ImageError, match="scans")
+                    if more == 1000
+                    else contextlib.nullcontext()
+                ):
+                    images.decode(source, size)
+
     @pytest.mark.skipif(sys.platform != "linux", reason="a process's peak is read from /proc")
     @pytest.mark.parametrize("mode", ["RGBA", "P", "I;16"])
     def test_little_is_in_memory_beside_the_picture_and_its_rgb(self, tmp_path, mode):
@@ -485,6 +500,13 @@ def test_a_header_says_what_is_stored():
     info = images.probe(saved(gradient().convert("P"), "GIF"))
     assert (info.format, info.width, info.height, info.mode) == ("GIF", 60, 40, "P")
     assert images.probe(encoded(80, 60, orientation=6)).width == 80
+
+
+def test_scans_are_those_of_a_jpeg():
+    picture = photo()
+    assert images.scans(saved(picture, "JPEG")) == 1
+    assert images.scans(saved(picture, "JPEG", progressive=True)) > 5
+    assert images.scans(saved(picture, "PNG")) == images.scans(b"") == 0
 
 
 def test_an_encoded_png_decodes_to_itself():
