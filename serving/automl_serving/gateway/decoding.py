@@ -1,4 +1,4 @@
-"""Decodes images in threads, so many pixels at a time and no more."""
+"""Decodes images, most of them in threads: so many pixels at a time and no more."""
 
 from __future__ import annotations
 
@@ -29,6 +29,10 @@ _SMALL = 1_000_000
 
 _AT_A_TIME = 50_000_000
 """Pixels of larger ones. Each takes up to 20 bytes for a while."""
+
+_QUICK_BYTES, _QUICK_PIXELS = 256 << 10, 500_000
+"""The most of a JPEG of one scan that takes a few milliseconds, of which a thread would add half a
+one."""
 
 
 class PixelRoom:
@@ -71,13 +75,15 @@ class Decoder:
         self._room = PixelRoom(max(_AT_A_TIME, settings.max_pixels))
 
     async def decode(
-        self, content: bytes, size: tuple[int, int]
+        self, content: bytes, size: tuple[int, int], alone: bool
     ) -> NDArray[np.uint8] | ImageProblem:
         """Returns an image's pixels, or why there are none.
 
         Args:
             content: The encoded bytes.
             size: Height and width to resize to.
+            alone: Whether no other image is waited for. Then a quick one need not go to a thread:
+                little else would run meanwhile.
 
         Returns:
             uint8 `[height, width, 3]`, or a problem.
@@ -88,10 +94,20 @@ class Decoder:
                 f"expected an image of at most {self._max_bytes:,} bytes, found "
                 f"{len(content):,}; make it smaller.",
             )
+        if alone and (pixels := self._decode_here(content, size)) is not None:
+            return pixels
         # As `run_in_executor` does, for half its work: a decoder never raises.
         decoded: _Decoded = asyncio.get_running_loop().create_future()
         self._pool.submit(self._decode_for, decoded, content, size)
         return await decoded
+
+    def _decode_here(self, content: bytes, size: tuple[int, int]) -> NDArray[np.uint8] | None:
+        """Decodes a quick image; one that is not, or has something wrong with it, is left alone."""
+        if len(content) > _QUICK_BYTES or images.scans(content) != 1:
+            return None
+        with contextlib.suppress(ImageError):
+            return images.decode(content, size, min(_QUICK_PIXELS, self._max_pixels))
+        return None
 
     def _decode_for(self, decoded: _Decoded, content: bytes, size: tuple[int, int]) -> None:
         if not decoded.done():  # else whoever asked has gone

@@ -50,6 +50,11 @@ class Joining:
         self._waiting: deque[_Waiting] = deque()
         self._calls: set[asyncio.Task[None]] = set()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no image is on its way."""
+        return not self._waiting and not self._calls
+
     async def __call__(self, image: Image, deadline: float) -> Scores:
         """Classifies an image.
 

@@ -82,7 +82,7 @@ class Scorer:
         if isinstance(content, ImageProblem):
             return content
         if isinstance(content, bytes):
-            return await self._decoder.decode(content, self._size)
+            return await self._decoder.decode(content, self._size, self._predict.idle)
         if self._fetcher is None:
             return ImageProblem(
                 "url_not_fetched",

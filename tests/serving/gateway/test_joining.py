@@ -104,6 +104,21 @@ def test_nothing_waits_while_fewer_calls_are_under_way() -> None:
     assert asyncio.run(run()) == [1, 1, 1]
 
 
+def test_it_is_idle_while_no_image_is_on_its_way() -> None:
+    async def run() -> None:
+        calls = Calls()
+        joining = Joining(calls, 1, 16)
+        assert joining.idle
+        asked = await requests_for(joining, *range(3))
+        assert not joining.idle
+        calls.may_answer.set()
+        await asyncio.gather(*asked)
+        await asyncio.sleep(0)
+        assert joining.idle
+
+    asyncio.run(run())
+
+
 def test_large_images_go_in_several_calls() -> None:
     async def run() -> list[int]:
         calls = Calls()
