@@ -69,7 +69,7 @@ class GatewaySettings(Settings):
     max_image_bytes: int = setting(16 << 20, "The largest image as it is sent, in bytes.")
     max_pixels: int = setting(50_000_000, "The largest image, as width times height in pixels.")
     max_requests: int = setting(
-        128, "How many scoring requests are answered at a time; more are told to come back."
+        256, "How many scoring requests are answered at a time; more are told to come back."
     )
     max_held_bytes: int = setting(
         128 << 20,

@@ -89,6 +89,22 @@ def test_one_of_the_largest_has_room_at_any_rate(
         assert post(client, 1_000_000).status_code == 200
 
 
+def test_no_more_requests_than_may_wait(
+    start_gateway: Callable[..., Any], model_server: Any, connect_to: Any
+) -> None:
+    gateway = start_gateway(model_server.ready["port"], "--max-requests=2")
+    with connect_to(gateway) as client:
+        with unfinished(gateway, "Content-Length: 100"):
+            assert post(client, 1000).status_code == 200
+            with unfinished(gateway, "Content-Length: 100"):
+                refused = post(client, 1000)
+                assert refused.status_code == 503
+                assert "at most 2 requests" in refused.json()["error"]["message"]
+                assert refused.headers["retry-after"] == "1"
+                assert client.get("/healthz").status_code == 200
+        assert post_when_there_is_room(client, 1000) == 200
+
+
 def post_when_there_is_room(client: httpx.Client, size: int) -> int:
     """Returns the last status: the gateway may see later than we that a client has gone."""
     for _ in range(50):
