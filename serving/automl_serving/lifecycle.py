@@ -135,7 +135,7 @@ async def every(seconds: float, act: Callable[[], Awaitable[None]]) -> None:
         try:
             await act()
         except Exception:
-            logger.exception("what is done again and again failed; trying again")
+            logger.exception("what is done at intervals failed; it is tried again")
 
 
 async def release_memory() -> None:

@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-
 _SMALL = 1_000_000
 """Pixels of pictures that wait for none: all threads together take little for these."""
 
@@ -31,8 +30,7 @@ _AT_A_TIME = 50_000_000
 """Pixels of larger ones. Each takes up to 20 bytes for a while."""
 
 _QUICK_BYTES, _QUICK_PIXELS = 256 << 10, 500_000
-"""The most of a JPEG of one scan that takes a few milliseconds, of which a thread would add half a
-one."""
+"""The most of a JPEG of one scan that takes a few milliseconds; a thread would add half a one."""
 
 
 class PixelRoom:
@@ -82,8 +80,8 @@ class Decoder:
         Args:
             content: The encoded bytes.
             size: Height and width to resize to.
-            alone: Whether no other image is waited for. Then a quick one need not go to a thread:
-                little else would run meanwhile.
+            alone: Whether no other image is on its way. Then a quick one goes to no thread: there
+                is little else to do meanwhile.
 
         Returns:
             uint8 `[height, width, 3]`, or a problem.
@@ -105,7 +103,7 @@ class Decoder:
         """Decodes a quick image; one that is not, or has something wrong with it, is left alone."""
         if len(content) > _QUICK_BYTES or images.scans(content) != 1:
             return None
-        with contextlib.suppress(ImageError):
+        with contextlib.suppress(Exception):  # a thread tells what is wrong
             return images.decode(content, size, min(_QUICK_PIXELS, self._max_pixels))
         return None
 

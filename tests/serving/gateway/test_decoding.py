@@ -86,3 +86,16 @@ def test_the_same_is_told_of_a_bad_one_that_is_alone(
     assert isinstance(problem, ImageProblem)
     assert problem.code == code
     assert problem == decode(content(), False, **limits)[0]
+
+
+@pytest.mark.parametrize("alone", [True, False])
+def test_a_fault_of_a_decoder_is_that_images_problem(
+    monkeypatch: pytest.MonkeyPatch, alone: bool
+) -> None:
+    def reader(*_: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("PIL.Image.OPEN", {"JPEG": (reader, None)})
+    problem, _ = decode(photo(), alone)
+    assert isinstance(problem, ImageProblem)
+    assert problem.code == "bad_image"
