@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from PIL import Image, ImageFile, ImageOps, UnidentifiedImageError
 
+from automl import jpeg
 from automl.errors import ImageError
 from automl.resampling import resized
 
@@ -86,7 +87,7 @@ _HEIF = re.compile(rb".{4}ftyphe[iv][cmsx]", re.DOTALL)
 _REDUCED_MARGIN = 2
 
 _MOST_SCANS = 200
-"""Of a JPEG. Progressive ones have about ten, and cameras put some pictures into a file."""
+"""Of a JPEG; programs write about ten."""
 
 _BAND = 1 << 20
 """How many pixels are converted at a time where each takes many bytes in between."""
@@ -155,7 +156,7 @@ def _decode(
     max_pixels: int,
     wait_for: Callable[[int], object],
 ) -> NDArray[np.uint8]:
-    """Decodes as `decode`, once `wait_for` has returned; nothing large is left in its end."""
+    """Decodes as `decode`, once `wait_for` has returned; leaves nothing large when it returns."""
     with _open(source, max_pixels) as image:
         try:
             wait_for(_reduce_scale(image, size))
@@ -165,6 +166,8 @@ def _decode(
             if size is None or rgb.size == (size[1], size[0]):
                 return np.asarray(rgb, dtype=np.uint8)
             return resized(rgb, size)
+        except ImageError:
+            raise
         except Exception as error:  # decoders meet damaged bytes with errors of every kind
             raise ImageError(
                 f"expected a whole image, found {_name(source)} cut off or damaged ({error}); "
@@ -193,15 +196,6 @@ def thumbnail(
     scale = min(1.0, side / max(height, width))
     size = (max(1, round(height * scale)), max(1, round(width * scale)))
     return decode(source, size, max_pixels)
-
-
-def scans(content: bytes) -> int:
-    """Counts how often a JPEG's decoder may have to go over the whole picture; 0 if it is none.
-
-    A scan can have as few as 12 bytes. The count is of their markers (ITU-T T.81, B.1.1.3), which
-    do not occur within pixels, and by chance, but seldom, in other data.
-    """
-    return content.count(b"\xff\xda") if content.startswith(b"\xff\xd8") else 0
 
 
 def encode_png(pixels: NDArray[np.uint8]) -> bytes:
@@ -274,50 +268,41 @@ def _reduce_scale(image: ImageFile.ImageFile, size: tuple[int, int] | None) -> i
 
     Returns:
         How many pixels will lie in memory.
+
+    Raises:
+        ImageError: If it is a JPEG that would take hours.
     """
     pixels = image.width * image.height
     if image.format not in ("JPEG", "MPO"):
         return pixels
-    by_rows = _comes_by_rows(image)
-    if not by_rows:
-        _check_scans(image)
+    coded = _coded(image)
     if size is None:
         return pixels
     height, width = size
     if _lies_on_its_side(image):
         height, width = width, height
     image.draft(None, (_REDUCED_MARGIN * width, _REDUCED_MARGIN * height))
-    return image.width * image.height if by_rows else pixels
+    return image.width * image.height if coded.by_rows else pixels
 
 
-def _comes_by_rows(image: ImageFile.ImageFile) -> bool:
-    """Says whether a JPEG has all of a row in one place; else its decoder holds all detail first.
-
-    That is so of one that is not progressive and whose first scan has all components (ITU-T T.81,
-    B.2.3). Pillow has just read that scan's header.
-    """
-    if image.info.get("progressive"):
-        return False
-    components = len(image.getbands())
-    length = 6 + 2 * components
-    assert image.fp is not None
-    image.fp.seek(-length, os.SEEK_CUR)
-    return image.fp.read(length)[:3] == bytes([0, length, components])
-
-
-def _check_scans(image: ImageFile.ImageFile) -> None:
-    """Refuses a JPEG that would be decoded for hours.
+def _coded(image: ImageFile.ImageFile) -> jpeg.Jpeg:
+    """Returns how a JPEG is coded.
 
     Raises:
-        ValueError: If it has far more scans than any program writes.
+        ImageError: If it would take hours to decode: a scan can have 12 bytes, in arithmetic coding
+            even all the pixels.
     """
     assert image.fp is not None
     place = image.fp.tell()
     image.fp.seek(0)
-    found = scans(image.fp.read())
+    coded = jpeg.read(image.fp.read())
     image.fp.seek(place)
-    if found > _MOST_SCANS:
-        raise ValueError(f"it has {found:,} scans, more than {_MOST_SCANS}")
+    if coded.arithmetic or coded.scans > _MOST_SCANS:
+        kind = "arithmetic coding" if coded.arithmetic else f"{coded.scans:,} scans"
+        raise ImageError(
+            f"expected a JPEG as programs write them, found one with {kind}; save it anew."
+        )
+    return coded
 
 
 def _lies_on_its_side(image: Image.Image) -> bool:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import Executor
 from typing import TYPE_CHECKING
 
-from automl import images
+from automl import images, jpeg
 from automl.errors import ImageError
 from automl_serving.gateway.score_request import ImageProblem
 from automl_serving.gateway.settings import GatewaySettings
@@ -29,8 +29,9 @@ _SMALL = 1_000_000
 _AT_A_TIME = 50_000_000
 """Pixels of larger ones. Each takes up to 20 bytes for a while."""
 
-_QUICK_BYTES, _QUICK_PIXELS = 256 << 10, 500_000
-"""The most of a JPEG of one scan that takes a few milliseconds; a thread would add half a one."""
+_QUICK_HEAD, _QUICK_BYTES, _QUICK_PIXELS = 4 << 10, 256 << 10, 500_000
+"""The most before the pixels of a JPEG of one scan, in all, and of pixels that takes a few
+milliseconds; a thread would add half a one."""
 
 
 class PixelRoom:
@@ -80,8 +81,8 @@ class Decoder:
         Args:
             content: The encoded bytes.
             size: Height and width to resize to.
-            alone: Whether no other image is on its way. Then a quick one goes to no thread: there
-                is little else to do meanwhile.
+            alone: Whether no other image of its request is to be decoded, and none is with the
+                model server. Then a quick one goes to no thread: there is little else to do.
 
         Returns:
             uint8 `[height, width, 3]`, or a problem.
@@ -92,20 +93,12 @@ class Decoder:
                 f"expected an image of at most {self._max_bytes:,} bytes, found "
                 f"{len(content):,}; make it smaller.",
             )
-        if alone and (pixels := self._decode_here(content, size)) is not None:
-            return pixels
+        if alone and _is_quick(content):
+            return self._decode(content, size)
         # As `run_in_executor` does, for half its work: a decoder never raises.
         decoded: _Decoded = asyncio.get_running_loop().create_future()
         self._pool.submit(self._decode_for, decoded, content, size)
         return await decoded
-
-    def _decode_here(self, content: bytes, size: tuple[int, int]) -> NDArray[np.uint8] | None:
-        """Decodes a quick image; one that is not, or has something wrong with it, is left alone."""
-        if len(content) > _QUICK_BYTES or images.scans(content) != 1:
-            return None
-        with contextlib.suppress(Exception):  # a thread tells what is wrong
-            return images.decode(content, size, min(_QUICK_PIXELS, self._max_pixels))
-        return None
 
     def _decode_for(self, decoded: _Decoded, content: bytes, size: tuple[int, int]) -> None:
         if not decoded.done():  # else whoever asked has gone
@@ -128,3 +121,13 @@ class Decoder:
 def _tell(decoded: _Decoded, result: NDArray[np.uint8] | ImageProblem) -> None:
     if not decoded.done():
         decoded.set_result(result)
+
+
+def _is_quick(content: bytes) -> bool:
+    coded = jpeg.read(content[:_QUICK_HEAD])
+    return (
+        coded.by_rows
+        and not coded.arithmetic
+        and coded.pixels <= _QUICK_PIXELS
+        and len(content) <= _QUICK_BYTES
+    )

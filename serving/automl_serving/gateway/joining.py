@@ -52,7 +52,7 @@ class Joining:
 
     @property
     def idle(self) -> bool:
-        """Whether no image is on its way."""
+        """Whether no image is with what classifies, or waits for it."""
         return not self._waiting and not self._calls
 
     async def __call__(self, image: Image, deadline: float) -> Scores:

@@ -58,7 +58,7 @@ class Scorer:
             GatewayError: If the model server does not answer as it should.
         """
         if len(items) == 1:
-            return [await self._scored(items[0], deadline)]
+            return [await self._scored(items[0], deadline, single=True)]
         tasks = [asyncio.create_task(self._scored(item, deadline)) for item in items]
         try:
             return await asyncio.gather(*tasks)
@@ -67,8 +67,10 @@ class Scorer:
                 task.cancel()
             raise
 
-    async def _scored(self, item: ScoreItem, deadline: float) -> dict[str, Any]:
-        pixels = await self._pixels(item.content)
+    async def _scored(
+        self, item: ScoreItem, deadline: float, single: bool = False
+    ) -> dict[str, Any]:
+        pixels = await self._pixels(item.content, single)
         if isinstance(pixels, ImageProblem):
             return {"error": {"code": pixels.code, "message": pixels.message}}
         return self._result(*await self._predict(pixels, deadline), item.parameters)
@@ -77,12 +79,12 @@ class Scorer:
         return await self._upstream.predict(images, len(self._labels), deadline)
 
     async def _pixels(
-        self, content: bytes | ImageAddress | ImageProblem
+        self, content: bytes | ImageAddress | ImageProblem, single: bool
     ) -> NDArray[np.uint8] | ImageProblem:
         if isinstance(content, ImageProblem):
             return content
         if isinstance(content, bytes):
-            return await self._decoder.decode(content, self._size, self._predict.idle)
+            return await self._decoder.decode(content, self._size, single and self._predict.idle)
         if self._fetcher is None:
             return ImageProblem(
                 "url_not_fetched",
@@ -90,7 +92,7 @@ class Scorer:
                 "send the image as 'b64'.",
             )
         async with self._fetcher.room:
-            return await self._pixels(await self._fetcher.fetch(content))
+            return await self._pixels(await self._fetcher.fetch(content), single)
 
     def _result(
         self,

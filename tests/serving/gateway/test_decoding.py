@@ -61,8 +61,9 @@ def test_a_quick_image_that_is_alone_waits_for_no_thread() -> None:
         lambda: photo(progressive=True),
         lambda: photo("PNG"),
         lambda: photo().ljust(300_000, b"\0"),
+        lambda: photo(comment=b"a" * 5000),
     ],
-    ids=["pixels", "scans", "format", "bytes"],
+    ids=["pixels", "scans", "format", "bytes", "head"],
 )
 def test_what_could_take_long_goes_to_a_thread(content: Content) -> None:
     found, at_once = decode(content(), alone=True)
@@ -75,9 +76,10 @@ def test_what_could_take_long_goes_to_a_thread(content: Content) -> None:
     [
         (lambda: photo()[:-500], {}, "bad_image"),
         (photo, {"max_pixels": 1000}, "bad_image"),
+        (lambda: photo().replace(b"\xff\xc0", b"\xff\xc9", 1), {}, "bad_image"),
         (photo, {"max_image_bytes": 1000}, "image_too_large"),
     ],
-    ids=["cut off", "pixels", "bytes"],
+    ids=["cut off", "pixels", "coding", "bytes"],
 )
 def test_the_same_is_told_of_a_bad_one_that_is_alone(
     content: Content, limits: dict[str, int], code: str
