@@ -60,7 +60,6 @@ class Label:
 
     async def follow(self) -> None:
         """Looks again and again, until it is cancelled."""
-        await self._look()
         await lifecycle.every(SECONDS, self._look)
 
     async def close(self) -> None:

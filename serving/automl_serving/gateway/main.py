@@ -7,6 +7,7 @@ import logging
 import socket
 import sys
 import time
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -56,6 +57,8 @@ def _log_as_json() -> None:
     handler.setFormatter(JsonFormatter())
     logging.basicConfig(handlers=[handler], level=logging.WARNING)
     logging.getLogger("automl_serving").setLevel(logging.INFO)
+    # Thousands of lines for a damaged image, whose sender is told anyway.
+    warnings.filterwarnings("ignore", module="PIL")
 
 
 async def _serve(

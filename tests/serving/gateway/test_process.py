@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import io
 import json
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -20,8 +22,9 @@ import httpx
 import numpy as np
 import psutil
 import pytest
+from PIL import Image
 
-from automl.images import encode_png
+from automl.images import decode, encode_png
 from automl.manifest import Manifest
 from automl.model import Model
 
@@ -128,6 +131,19 @@ def test_a_request_is_logged_by_its_id_without_secrets(gateway: Any, client: htt
     assert (line["images"], line["scored"]) == (1, 1)
     key = client.headers["authorization"].split()[1]
     assert key not in gateway.log.read_text()
+
+
+def test_a_damaged_image_writes_no_lines_of_its_own(gateway: Any, client: httpx.Client) -> None:
+    entry = struct.pack("<HHLL", 0x010E, 2, 1000, 5000)  # a text that lies beyond the end
+    exif = b"Exif\0\0II*\0\x08\0\0\0" + struct.pack("<H", 1) + entry + bytes(4)
+    content = io.BytesIO()
+    Image.new("RGB", (32, 32)).save(content, "JPEG", exif=exif)
+    with pytest.warns(UserWarning, match="[Ss]kipping tag"):
+        decode(content.getvalue())
+    before = len(gateway.log_lines())
+    client.post("/v1/score", files={"image": content.getvalue()})
+    until(lambda: len(gateway.log_lines()) > before)
+    assert {line["message"] for line in gateway.log_lines()[before:]} == {"request"}
 
 
 def test_the_page_is_one_file_under_a_strict_policy(client: httpx.Client) -> None:
