@@ -159,7 +159,7 @@ def _decode(
     """Decodes as `decode`, once `wait_for` has returned; leaves nothing large when it returns."""
     with _open(source, max_pixels) as image:
         try:
-            wait_for(_reduce_scale(image, size))
+            wait_for(_reduce_scale(image, size, _name(source)))
             # In place, else it copies what lies right, too.
             ImageOps.exif_transpose(image, in_place=True)
             rgb = _to_rgb(image)
@@ -263,7 +263,7 @@ def _too_large(source: bytes | str | os.PathLike[str], size: str, max_pixels: in
     )
 
 
-def _reduce_scale(image: ImageFile.ImageFile, size: tuple[int, int] | None) -> int:
+def _reduce_scale(image: ImageFile.ImageFile, size: tuple[int, int] | None, name: str) -> int:
     """Lets the JPEG decoder skip detail that a resize would throw away; returns what is left.
 
     Returns:
@@ -275,7 +275,7 @@ def _reduce_scale(image: ImageFile.ImageFile, size: tuple[int, int] | None) -> i
     pixels = image.width * image.height
     if image.format not in ("JPEG", "MPO"):
         return pixels
-    coded = _coded(image)
+    coded = _coded(image, name)
     if size is None:
         return pixels
     height, width = size
@@ -285,7 +285,7 @@ def _reduce_scale(image: ImageFile.ImageFile, size: tuple[int, int] | None) -> i
     return image.width * image.height if coded.by_rows else pixels
 
 
-def _coded(image: ImageFile.ImageFile) -> jpeg.Jpeg:
+def _coded(image: ImageFile.ImageFile, name: str) -> jpeg.Jpeg:
     """Returns how a JPEG is coded.
 
     Raises:
@@ -300,7 +300,7 @@ def _coded(image: ImageFile.ImageFile) -> jpeg.Jpeg:
     if coded.arithmetic or coded.scans > _MOST_SCANS:
         kind = "arithmetic coding" if coded.arithmetic else f"{coded.scans:,} scans"
         raise ImageError(
-            f"expected a JPEG as programs write them, found one with {kind}; save it anew."
+            f"expected a JPEG as programs write them, found {name} with {kind}; save it anew."
         )
     return coded
 

@@ -289,9 +289,10 @@ class TestDecode:
             return images.decode(path if of_path else content, size)
 
         assert decode(many).shape[2] == 3
-        with pytest.raises(ImageError, match=r"found one with 201 scans; save it anew"):
+        name = "a.jpg" if of_path else "the data"
+        with pytest.raises(ImageError, match=rf"{name} with 201 scans; save it anew"):
             decode(too_many)
-        with pytest.raises(ImageError, match="found one with arithmetic coding"):
+        with pytest.raises(ImageError, match=rf"{name} with arithmetic coding"):
             decode(arithmetic)
 
     @pytest.mark.parametrize("progressive", [True, False])
