@@ -60,7 +60,9 @@ def test_what_is_no_jpeg_has_no_scans():
 
 @given(st.binary(max_size=200), st.integers(0, 600))
 def test_any_bytes_are_read(content, cut):
-    jpeg.read(content)
-    damaged = saved()[:cut] + content
-    jpeg.read(damaged)
-    jpeg.read(b"\xff\xd8" + b"\xff".join(bytes([byte]) for byte in content))
+    markers = b"\xff\xd8" + b"\xff".join(bytes([byte]) for byte in content)
+    for damaged in (content, saved()[:cut] + content, markers):
+        found = jpeg.read(damaged)
+        assert found.scans <= damaged.count(b"\xff\xda")
+        assert found.scans == 1 or not found.by_rows
+        assert jpeg.read(damaged[:cut]).scans <= found.scans

@@ -30,7 +30,7 @@ _AT_A_TIME = 50_000_000
 """Pixels of larger ones. Each takes up to 20 bytes for a while."""
 
 _QUICK_HEAD, _QUICK_BYTES, _QUICK_PIXELS = 4 << 10, 256 << 10, 500_000
-"""The most before the pixels of a JPEG of one scan, in all, and of pixels that takes a few
+"""The most bytes before the pixels, bytes in all, and pixels of a JPEG of one scan that takes a few
 milliseconds; a thread would add half a one."""
 
 
