@@ -1,19 +1,21 @@
 """HTTP connections that wait for no client for ever.
 
 The applications limit the time of a body. What is left is a client that opens a connection and
-says nothing, or says it a byte at a time; one that does not take its answer; and one that asks no
-more. What is not HTTP at all is answered here, too, in the words of the server.
+says nothing, or says it a byte at a time; one that does not take its answer; one that asks no
+more; and one that asks on and on. What is not HTTP at all is answered here, too, in the words of
+the server.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
+import enum
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+import httptools
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 HEAD_SECONDS = 10.0
 """How long a request's head may take: from the connection, the last answer or, after a pause, its
@@ -22,9 +24,25 @@ first byte on."""
 LAST_SECONDS = 1.0
 """How long the head of a connection's first request may take once the server is to end."""
 
+_PIECE = 16 << 10
+"""How many bytes are read at a time, and how many may come without the end of a head, or a part of
+a body."""
 
-class TimedProtocol(H11Protocol):
-    """Closes a connection whose next request, its head or the rest of a refused body is late."""
+
+class _Due(enum.Enum):
+    """What a client is to send next."""
+
+    REQUEST = enum.auto()
+    HEAD = enum.auto()
+    BODY = enum.auto()
+
+
+class TimedProtocol(HttpToolsProtocol):
+    """Closes a connection whose next request, its head or the rest of a refused body is late.
+
+    A client that sends several requests at once is answered one by one: what follows is read
+    when there is nothing else to answer.
+    """
 
     def __init__(self, refusal: bytes, idle_seconds: float, *others: Any, **options: Any) -> None:
         """Takes the JSON that answers what is not HTTP, and how long a client may ask no more.
@@ -34,7 +52,10 @@ class TimedProtocol(H11Protocol):
         super().__init__(*others, **options)
         self._refusal, self._idle_seconds = refusal, idle_seconds
         self._timer: asyncio.TimerHandle | None = None
-        self._idle = self._last = False
+        self._idle = self._last = self._refused = False
+        self._due = _Due.REQUEST
+        self._unread: deque[bytes] = deque()
+        self._useless = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for the first request."""
@@ -59,17 +80,88 @@ class TimedProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Throws away what comes after the last answer."""
-        if not self._answers.ended:
-            super().data_received(data)
+        """Reads it, or throws away what comes after the last answer."""
+        if not self._answers.ended and not self._refused:
+            self._unread.extend(data[at : at + _PIECE] for at in range(0, len(data), _PIECE))
+            self._read()
 
-    def handle_events(self) -> None:
-        """Waits for whatever is due next from the client."""
-        super().handle_events()
-        if self._last and self.cycle is not None:
-            self.cycle.keep_alive = False
+    def _read(self) -> None:
+        """Reads until a request has to wait for the answer of another."""
+        while self._unread and not self.pipeline and not self.transport.is_closing():
+            piece = self._unread.popleft()
+            if self._due is _Due.REQUEST:
+                self._due = _Due.HEAD  # or empty lines before one
+            self._useless += len(piece)
+            try:
+                self.parser.feed_data(piece)
+            except httptools.HttpParserUpgrade as offer:
+                (end,) = offer.args  # of the head
+                self._unread.appendleft(self._head_without_offer() + piece[end:])
+            except httptools.HttpParserError:
+                self._refuse()
+            else:
+                if self._useless >= _PIECE:
+                    self._refuse()
+        if self._unread:
+            self.flow.pause_reading()
         if not self.flow.write_paused and not self.transport.is_closing():
             self._wait_for_next()
+
+    def on_message_begin(self) -> None:
+        """Begins a head."""
+        self._due = _Due.HEAD
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Takes a head's, and not what comes by this name after a body."""
+        if self._due is _Due.HEAD:
+            super().on_header(name, value)
+
+    def on_headers_complete(self) -> None:
+        """Begins a request.
+
+        Raises:
+            ValueError: If it is none of HTTP/1 (RFC 9112, sections 2.3 and 3.2), or one to a proxy.
+        """
+        self._useless = 0
+        version, method = self.parser.get_http_version(), self.parser.get_method()
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if (
+            version not in ("1.0", "1.1")
+            or hosts > 1
+            or (hosts < 1 and version == "1.1")
+            or method == b"CONNECT"
+        ):
+            raise ValueError("no request of HTTP/1 to a server")
+        if self.parser.should_upgrade():
+            return
+        super().on_headers_complete()
+        self._due = _Due.BODY
+        if self._last:
+            self.cycle.keep_alive = False
+
+    def on_body(self, body: bytes) -> None:
+        """Takes a part of a body."""
+        self._useless = 0
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Ends a request."""
+        if self.parser.should_upgrade():
+            return
+        self._due = _Due.REQUEST
+        self._useless = 0
+        super().on_message_complete()
+
+    def _head_without_offer(self) -> bytes:
+        """Returns the head of a request that offers another protocol, less its offer.
+
+        The parser stops there, as if that was taken up and no body followed.
+        """
+        version = self.parser.get_http_version().encode()
+        request = b"%b %b HTTP/%b\r\n" % (self.parser.get_method(), self.url, version)
+        kept = [b"%b: %b\r\n" % header for header in self.headers if header[0] != b"upgrade"]
+        return b"".join([request, *kept, b"\r\n"])
 
     def pause_writing(self) -> None:
         """Begins to wait for the client to take what lies here."""
@@ -84,39 +176,51 @@ class TimedProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         """Begins to wait for the rest of the body, or for the client to take its answer."""
+        self._answers.write(b"")  # for an answer to HEAD no body was
         if not self._answers.ended:
             self._wait(self._late, HEAD_SECONDS)
         super().on_response_complete()
         self._unset_keepalive_if_required()  # uvicorn's own, which knows no pause after a body
+        if self._refused and not self.pipeline:
+            self._answer_refused()
+        self._read()
 
-    def send_400_response(self, msg: str) -> None:
-        """Refuses what is not HTTP; a request that was being answered has lost its client then."""
-        headers = [(b"content-type", b"application/json"), (b"connection", b"close")]
-        refusal = h11.Response(status_code=400, headers=headers, reason=b"Bad Request")
-        # An answer to HEAD has no body, which h11 holds to; nor is there a second answer.
-        with contextlib.suppress(h11.LocalProtocolError):
-            for event in (refusal, h11.Data(data=self._refusal), h11.EndOfMessage()):
-                self.transport.write(self.conn.send(event) or b"")
-        self._late()
-        if self.cycle is not None and not self.cycle.response_complete:
+    def _refuse(self) -> None:
+        """Answers what is not HTTP, once all that came before it is answered."""
+        self.logger.warning("Invalid HTTP request received.")
+        self._refused = True
+        self._unread.clear()
+        if self._due is _Due.BODY:  # what is wrong is the last request itself
             self.cycle.disconnected = True
             self.cycle.message_event.set()
+            if self.pipeline:
+                self.pipeline.popleft()
+            elif self.cycle.response_started:
+                self._late()
+            else:
+                self._answer_refused()
+        elif self.cycle is None or self.cycle.response_complete:
+            self._answer_refused()
+
+    def _answer_refused(self) -> None:
+        head = b"content-type: application/json\r\nconnection: close\r\ncontent-length: %d\r\n\r\n"
+        self.transport.write(STATUS_LINE[400] + head % len(self._refusal))
+        self.transport.write(self._refusal)
+        self._due = _Due.BODY  # whatever else comes
+        self._late()
 
     def _wait_for_next(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
             self._stop_waiting()  # for that is the application's time
-        elif self.cycle is not None and self._between_requests():
+        elif self.cycle is not None and self._due is _Due.REQUEST:
             self._wait(self._late, self._idle_seconds)
             self._idle = True
         elif self._idle:
             self._wait(self._late, HEAD_SECONDS)
 
-    def _between_requests(self) -> bool:
-        return self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]
-
     def _begins_to_linger(self) -> bool:
         """Waits for the end of a body that is unread, and says whether there is one."""
-        unread = self.conn.their_state is h11.SEND_BODY
+        unread = self._due is _Due.BODY
         if unread:
             self.flow.resume_reading()
             self._wait(self.transport.abort, HEAD_SECONDS)

@@ -182,8 +182,6 @@ def http_server(
 
     config = uvicorn.Config(
         leaving,
-        # h11 goes on reading a body that was refused, so that the client gets to see the answer; it
-        # takes one request at a time from a client that sends several, and limits their heads.
         http=functools.partial(TimedProtocol, refusal, idle_seconds),  # type: ignore[arg-type]
         ws="none",
         lifespan="off",

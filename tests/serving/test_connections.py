@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import select
 import socket
 import sys
@@ -14,6 +15,8 @@ from typing import Any
 
 import pytest
 import uvloop
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from starlette.types import Receive, Scope, Send
 
 from automl_serving import connections, lifecycle
@@ -23,11 +26,16 @@ REFUSAL = b'{"error": "no HTTP"}'
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    """Answers at once as much as the path says, whatever else comes; for /echo, with the body."""
-    body, more = b"", scope["path"] == "/echo"
+    """Answers at once as much as the path says, whatever else comes; for /echo, with the body.
+
+    For /names it is the names of the headers, as they are after the body.
+    """
+    body, more = b"", scope["path"] in ("/echo", "/names")
     while more:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
+    if scope["path"] == "/names":
+        body = b" ".join(name for name, _ in scope["headers"])
     if scope["path"][1:].isdecimal():
         body = bytes(int(scope["path"][1:]))
     headers = [(b"content-length", str(len(body)).encode())]
@@ -298,16 +306,135 @@ def test_who_offers_another_protocol_is_answered_in_this_one(port: int, pause: f
             assert answer.startswith(b"HTTP/1.1 200 ")
 
 
+@pytest.mark.parametrize(
+    "request_line_and_more",
+    [
+        b"GET / HTTP/1.1\r\n",  # no Host
+        b"GET / HTTP/1.1\r\nHost: x\r\nHost: x\r\n",
+        b"GET / HTTP/1.0\r\nHost: x\r\nHost: y\r\n",
+        b"GET / HTTP/0.9\r\nHost: x\r\n",
+        b"GET / HTTP/2.0\r\nHost: x\r\n",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n",
+        b"CONNECT x:443 HTTP/1.1\r\nHost: x:443\r\n",
+        b"GET  HTTP/1.1\r\nHost: x\r\n",
+        b"GET / HTTP/1.1\r\nHost : x\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: b\r\n c\r\n",  # folded
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: \0\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1, 1\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n",
+        b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 20_000 + b"\r\n",
+    ],
+)
+def test_what_may_be_read_in_several_ways_is_refused(
+    request_line_and_more: bytes, port: int
+) -> None:
+    with connect(port) as connection:
+        connection.sendall(request_line_and_more + b"\r\n")
+        assert rest(connection).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_refused_client_that_is_still_sending_has_its_answer(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(b"no HTTP\r\n" + bytes(5_000_000))
+        assert rest(connection).startswith(b"HTTP/1.1 400 ")
+
+
+def test_trailers_are_no_headers(port: int) -> None:
+    with connect(port) as connection:
+        connection.sendall(
+            b"POST /names HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"1\r\nx\r\n0\r\nAuthorization: Bearer x\r\n\r\n"
+        )
+        assert connection.recv(1000).endswith(b"\r\n\r\nhost transfer-encoding")
+
+
+def test_of_many_requests_at_once_few_are_begun(server: Any) -> None:
+    with connect(server.port) as connection:
+        connection.sendall(b"GET /9999999 HTTP/1.1\r\nHost: x\r\n\r\n" + REQUEST * 9000)
+        until(lambda: bool(server.server_state.connections))
+        time.sleep(0.3)
+        (protocol,) = server.server_state.connections
+        assert len(protocol.pipeline) < 1000
+        answers, taken = b"", 0
+        while taken < 9001:
+            answers = answers[-20:] + connection.recv(1 << 16)
+            new = answers.count(b"HTTP/1.1 200 ")
+            taken += new
+            if new:
+                answers = answers[answers.rindex(b"HTTP/1.1 200 ") + 13 :]
+
+
+@st.composite
+def echoes(draw: st.DrawFn) -> tuple[bytes, bytes]:
+    """Returns a request and the body that its answer has."""
+    method = draw(st.sampled_from([b"POST", b"PUT", b"GET", b"DELETE"]))
+    parts = draw(st.lists(st.binary(min_size=1, max_size=50_000), max_size=3))
+    headers = [b"Host: x"]
+    if draw(st.booleans()):
+        headers += [b"Connection: keep-alive, Upgrade", b"Upgrade: h2c"]
+    if draw(st.booleans()):
+        headers.append(b"Transfer-Encoding: chunked")
+        sent = b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts)
+        trailer = draw(st.sampled_from([b"", b"Upgrade: h2c\r\n"]))
+        sent += b"0\r\n" + trailer + b"\r\n"
+    else:
+        sent = b"".join(parts)
+        if sent or draw(st.booleans()):
+            headers.append(b"Content-Length: %d" % len(sent))
+    headers = draw(st.permutations(headers))
+    head = b"\r\n".join([method + b" /echo HTTP/1.1", *headers])
+    return head + b"\r\n\r\n" + sent, b"".join(parts)
+
+
+@settings(
+    deadline=None, max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    asked=st.lists(echoes(), min_size=1, max_size=6),
+    cuts=st.lists(st.floats(0, 1), max_size=5),
+    pause=st.sampled_from([0.0, 0.002]),
+)
+def test_requests_are_answered_in_order_however_they_are_cut(
+    asked: list[tuple[bytes, bytes]], cuts: list[float], pause: float, port: int
+) -> None:
+    sent = b"".join(request for request, _ in asked)
+    places = [0, *sorted(int(cut * len(sent)) for cut in cuts), len(sent)]
+    with connect(port) as connection:
+
+        def send() -> None:
+            for start, stop in itertools.pairwise(places):
+                connection.sendall(sent[start:stop])
+                time.sleep(pause)
+
+        sending = threading.Thread(target=send)  # while the answers are taken
+        sending.start()
+        answers = connection.makefile("rb")
+        for _, body in asked:
+            assert answers.readline() == b"HTTP/1.1 200 OK\r\n"
+            while (line := answers.readline()) != b"\r\n":
+                name, _, value = line.partition(b": ")
+                if name == b"content-length":
+                    length = int(value)
+            assert answers.read(length) == body
+        sending.join()
+
+
 @pytest.mark.parametrize("path", [b"/", b"/echo"])
 def test_trailers_without_end_are_refused(port: int, path: bytes) -> None:
     head = b"POST %b HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n" % path
-    sent = 0
-    with connect(port) as connection, contextlib.suppress(ConnectionError):
+    with connect(port) as connection:
         connection.sendall(head)
-        while sent < 50_000_000:
+        if path == b"/":  # has its answer, whatever comes
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+        sent = 0
+        while not select.select([connection], [], [], 0.01)[0]:
             connection.sendall(b"t: %b\r\n" % (b"v" * 1000) * 10)
             sent += 10_000
-    assert sent < 50_000_000
+        assert sent < 200_000
+        assert rest(connection)[:13] == (b"" if path == b"/" else b"HTTP/1.1 400 ")
 
 
 def test_a_whole_request_is_answered_before_what_follows_is_refused(port: int) -> None:
