@@ -108,7 +108,8 @@ def from_proto(message: Any, max_bytes: int) -> Array:
         raise DataError("expected a tensor with a known shape, found none; set tensor_shape.")
     count = math.prod(shape)
     # Where one size is 0, the others must still be ones that NumPy can hold.
-    if math.prod(max(1, size) for size in shape) * max(1, dtype.itemsize) > max_bytes:
+    held = count or math.prod(max(1, size) for size in shape)
+    if held * dtype.itemsize > max_bytes:
         raise DataError(
             f"expected a tensor of at most {max_bytes:,} bytes, found shape {list(shape)} of "
             f"{dtype.name}; send fewer rows."

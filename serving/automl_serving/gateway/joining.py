@@ -48,12 +48,13 @@ class Joining:
         """
         self._call, self._most, self._images = call, most, images
         self._waiting: deque[_Waiting] = deque()
-        self._calls: set[asyncio.Task[None]] = set()
+        self._under_way = 0
+        self._tasks: set[asyncio.Task[None]] = set()
 
     @property
     def idle(self) -> bool:
         """Whether no image is with what classifies, or waits for it."""
-        return not self._waiting and not self._calls
+        return not self._waiting and not self._under_way
 
     async def __call__(self, image: Image, deadline: float) -> Scores:
         """Classifies an image.
@@ -68,22 +69,27 @@ class Joining:
         Raises:
             GatewayError: If the call fails.
         """
-        one = _Waiting(image, deadline, asyncio.get_running_loop().create_future())
-        self._waiting.append(one)
-        self._send()
-        return await one.answer
+        if self._waiting or self._under_way == self._most:
+            one = _Waiting(image, deadline, asyncio.get_running_loop().create_future())
+            self._waiting.append(one)
+            return await one.answer
+        self._under_way += 1
+        try:
+            probabilities, logits = await self._call([image], deadline)
+        finally:
+            self._ended()
+        return probabilities[0], logits[0]
 
-    def _send(self) -> None:
-        while self._waiting and len(self._calls) < self._most:
+    def _ended(self) -> None:
+        """Puts what waits in the place of a call."""
+        self._under_way -= 1
+        while self._waiting and self._under_way < self._most:
             together = self._take()
             if together:
-                call = asyncio.create_task(self._answer(together))
-                self._calls.add(call)
-                call.add_done_callback(self._ended)
-
-    def _ended(self, call: asyncio.Task[None]) -> None:
-        self._calls.discard(call)
-        self._send()
+                self._under_way += 1
+                task = asyncio.create_task(self._answer(together))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
 
     def _take(self) -> list[_Waiting]:
         """Removes the first, as many as fit into a call, and returns those still waited for."""
@@ -105,6 +111,8 @@ class Joining:
                 if not one.answer.done():
                     one.answer.set_exception(error)
             return
+        finally:
+            self._ended()
         for one, probabilities, logits in zip(together, *scores, strict=True):
             if not one.answer.done():
                 one.answer.set_result((probabilities, logits))

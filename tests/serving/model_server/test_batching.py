@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from tensorflow_serving.apis.prediction_service_pb2_grpc import PredictionServic
 from automl.components import LoadedModel
 from automl.errors import DataError, UsageError
 from automl_serving import tensors
+from automl_serving.model_server.batching import batcher
 from automl_serving.model_server.batching.batcher import Batcher
 from automl_serving.model_server.batching.parameters import BatchingParameters
 from automl_serving.model_server.catalog import Catalog, Version
@@ -38,6 +40,8 @@ class Squares(LoadedModel):
 
     def __init__(self) -> None:
         self.batches: list[int] = []
+        self.on_the_loop: list[bool] = []
+        self.seconds = 0.0
         self.may_run = threading.Event()
         self.may_run.set()
         self.entered = threading.Event()
@@ -56,6 +60,8 @@ class Squares(LoadedModel):
         self.entered.set()
         assert self.may_run.wait(30)
         self.batches.append(len(inputs["x"]))
+        self.on_the_loop.append(threading.current_thread() is threading.main_thread())
+        time.sleep(self.seconds)
         if (inputs["x"] < 0).any():
             raise DataError("expected rows of 0 or more, found others; send others.")
         return {"y": inputs["x"] ** 2}
@@ -161,6 +167,55 @@ def test_a_request_that_comes_alone_does_not_wait() -> None:
         bench = Bench(max_batch_size=64, batch_timeout_micros=60_000_000)
         assert await asyncio.wait_for(bench.ask([[3]]), 30) == [[9]]
         assert [rows for rows, _ in bench.observed] == [1]
+
+    asyncio.run(main())
+
+
+def test_a_small_row_that_comes_alone_to_a_quick_model_takes_no_thread(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(batcher, "_QUICK", 0.2)
+
+    async def asked(bench: Bench, rows: Any, small: bool = True) -> bool:
+        """Asks for rows that come alone, and returns whether they were run on the loop."""
+        await asyncio.sleep(0.01)
+        assert await bench.ask(rows, small) == [[n * n for n in row] for row in rows]
+        return bench.model.on_the_loop[-1]
+
+    async def main() -> None:
+        bench = Bench(num_batch_threads=2)
+        assert not await asked(bench, [[1]])  # nobody knows yet how long it takes
+        assert await asked(bench, [[2]])
+        assert [rows for rows, _ in bench.observed] == [1, 1]
+        assert not await asked(bench, [[2]], small=False)
+        assert not await asked(bench, [[2], [3]])
+        assert not await asked(bench, [[2, 3]])  # of another shape
+        with pytest.raises(DataError):
+            await bench.ask([[-1, 3]], small=True)
+        assert await asked(bench, [[4, 3]])
+        bench.model.seconds = 0.3
+        assert await asked(bench, [[4, 3]])
+        assert not await asked(bench, [[4, 3]])
+        bench.model.seconds = 0.0
+        assert not await asked(bench, [[4, 3]])
+        assert await asked(bench, [[4, 3]])
+
+    asyncio.run(main())
+
+
+def test_small_rows_that_come_together_share_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(batcher, "_QUICK", 0.5)
+    monkeypatch.setattr(batcher, "_MOMENT", 0.5)
+
+    async def main() -> None:
+        bench = Bench(num_batch_threads=2)
+        assert await bench.ask([[1]], small=True) == [[1]]
+        await asyncio.sleep(0.6)
+        # The first one cannot know of the others; what is read right after it can.
+        asked = [bench.ask([[n]], small=True) for n in range(5)]
+        assert await asyncio.gather(*asked) == [[[n * n]] for n in range(5)]
+        assert bench.model.on_the_loop[1]
+        assert not any(bench.model.on_the_loop[2:])
 
     asyncio.run(main())
 
