@@ -5,7 +5,8 @@
 
 The same photos, one after the other: through a deployment over one connection, and through the
 decoder and OpenVINO in this process, in float32, prepared as the model server prepares it. Rounds
-of one and the other in turn; the figures are medians of the rounds' medians.
+of one and the other in turn, short ones, since a machine's own speed changes within seconds. What
+is added is the median of the pairs' differences.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ MOST_MS = 4.0
 def main() -> None:
     """Measures and prints; see the module's text."""
     parser = parser_of(__doc__)
-    parser.add_argument("--seconds", type=float, default=3.0, help="a round (default: 3)")
-    parser.add_argument("--rounds", type=int, default=7, help="(default: 7)")
+    parser.add_argument("--seconds", type=float, default=1.0, help="a round (default: 1)")
+    parser.add_argument("--rounds", type=int, default=40, help="(default: 40)")
     arguments = parser.parse_args()
     pictures = jpegs(arguments.images, 32)
     bare = alone(arguments.model, pictures)
@@ -45,8 +46,9 @@ def main() -> None:
             for _ in range(arguments.rounds + 1)
         ][1:]
     inside, through = (statistics.median(values) for values in zip(*rounds, strict=True))
+    added = statistics.median(through - inside for inside, through in rounds)
     print(f"Decoding and inference: {inside:.2f} ms. Through the deployment: {through:.2f} ms.")
-    print(f"Added: {through - inside:.2f} ms; should not be above {MOST_MS:g}.")
+    print(f"Added: {added:.2f} ms; should not be above {MOST_MS:g}.")
 
 
 def alone(model: Path, pictures: Sequence[bytes]) -> Callable[[float], float]:

@@ -13,6 +13,7 @@ import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import AutomlError, DeploymentError
@@ -39,6 +40,7 @@ NOT_HTTP = "expected an HTTP request, found something else; let a client library
 def run(program: Callable[[], Any]) -> None:
     """Runs a server to its end and exits: 0 after a signal, else with one sentence and a code."""
     keep_freed_memory()
+    _spare_grpc_threads()
     try:
         program()
     except AutomlError as error:
@@ -46,6 +48,17 @@ def run(program: Callable[[], Any]) -> None:
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         sys.exit(0)
+
+
+def _spare_grpc_threads() -> None:
+    """Has gRPC read its sockets in the threads that wait for it, as it did for Python until 1.80.
+
+    The engine that it has since hands each message on through two more threads; a picture that is
+    sent alone takes 0.4 ms longer. A version that has the old one no more would complain.
+    """
+    if metadata.version("grpcio").startswith("1.85."):
+        engine = "-event_engine_client,-event_engine_listener"
+        os.environ.setdefault("GRPC_EXPERIMENTS", engine)
 
 
 def announce(**fields: Any) -> None:
