@@ -84,10 +84,16 @@ GEOMETRY = "squash"
 _HEIF = re.compile(rb".{4}ftyphe[iv][cmsx]", re.DOTALL)
 """How a HEIC file begins."""
 
+_JPEG = b"\xff\xd8"
+"""How a JPEG begins."""
+
 _REDUCED_MARGIN = 2
 
 _MOST_SCANS = 200
 """Of a JPEG; programs write about ten."""
+
+_MOST_STEPS = 4000
+"""Bytes of a JPEG's markers and their padding; programs write about fifty."""
 
 _BAND = 1 << 20
 """How many pixels are converted at a time where each takes many bytes in between."""
@@ -220,6 +226,12 @@ def _open(source: bytes | str | os.PathLike[str], max_pixels: int) -> ImageFile.
             ) from error
     if empty:
         raise ImageError(f"expected an image, found {_name(source)} empty; replace or remove it.")
+    if isinstance(source, bytes) and source[:2] == _JPEG and jpeg.steps(source) > _MOST_STEPS:
+        # Pillow goes through them in Python before it says anything.
+        raise ImageError(
+            "expected a JPEG as programs write them, found one of thousands of segments; save it "
+            "anew."
+        )
     try:
         with warnings.catch_warnings():
             # Our own limit is checked below, before anything is decoded.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 _MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
@@ -38,15 +39,7 @@ def read(content: bytes) -> Jpeg:
         content: The encoded bytes, or the first of them; also of what is no JPEG.
     """
     pixels, arithmetic, progressive, components, scans = 0, False, False, 0, 0
-    at = 0
-    while found := _MARKER.search(content, at):
-        marker, at = found[1][0], found.end()
-        if marker in (_TEMPORARY, _START):
-            continue
-        if marker == _END:
-            break
-        head = content[at : at + 8]
-        at += max(2, int.from_bytes(head[:2]))
+    for marker, _, head in _markers(content):
         if marker in _FRAMES and len(head) == 8:
             pixels = int.from_bytes(head[3:5]) * int.from_bytes(head[5:7])
             components = head[7]
@@ -56,3 +49,29 @@ def read(content: bytes) -> Jpeg:
             if scans == 1 and not progressive and head[2:3] == bytes([components]):
                 return Jpeg(pixels, arithmetic, True, 1)
     return Jpeg(pixels, arithmetic, False, scans)
+
+
+def steps(content: bytes) -> int:
+    """Returns how many bytes of the markers and the padding there are before the first scan.
+
+    Pillow takes each of them, or each two, as a step of its own.
+    """
+    taken = 0
+    for marker, apart, _ in _markers(content):
+        taken += apart
+        if marker == _SCAN:
+            break
+    return taken
+
+
+def _markers(content: bytes) -> Iterator[tuple[int, int, bytes]]:
+    """Yields each marker, its bytes with those that lie before it, and the first of its segment."""
+    at = 0
+    while found := _MARKER.search(content, at):
+        marker, apart, at = found[1][0], found.end() - at, found.end()
+        if marker == _END:
+            return
+        head = b"" if marker in (_TEMPORARY, _START) else content[at : at + 8]
+        yield marker, apart, head
+        if head:
+            at += max(2, int.from_bytes(head[:2]))

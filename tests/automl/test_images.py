@@ -295,6 +295,14 @@ class TestDecode:
         with pytest.raises(ImageError, match=rf"{name} with arithmetic coding"):
             decode(arithmetic)
 
+    @pytest.mark.parametrize("more", [b"\xff\xe1\0\x0aExif\0\0ab", b"\xff\xfe\0\x02", b"\xff\xff"])
+    def test_so_is_one_of_thousands_of_segments(self, more):
+        content = saved(Image.new("RGB", (80, 60)), "JPEG")
+        few, many = (content[:2] + number * more + content[2:] for number in (1900, 2000))
+        assert images.decode(few).shape == (60, 80, 3)
+        with pytest.raises(ImageError, match="found one of thousands of segments; save it anew"):
+            images.decode(many)
+
     @pytest.mark.parametrize("progressive", [True, False])
     @pytest.mark.parametrize("size", [None, (20, 30)])
     def test_of_several_pictures_in_a_file_the_first_counts(self, tmp_path, size, progressive):

@@ -53,6 +53,17 @@ def test_a_beginning_tells_what_is_in_it():
     assert jpeg.read(content[: frame + 20]) == jpeg.Jpeg(80 * 60)
 
 
+@pytest.mark.parametrize(
+    ("more", "steps"),
+    [(b"", 0), (b"\xff\xe1\0\x02" * 9, 18), (b"\xff" * 9, 9), (b"\xff\xd8" * 9, 18)],
+)
+def test_each_marker_and_padding_before_the_scan_is_a_step(more, steps):
+    content = saved(icc_profile=bytes(200_000))  # in four segments
+    assert jpeg.steps(content) < 60
+    assert jpeg.steps(content[:2] + more + content[2:]) == jpeg.steps(content) + steps
+    assert jpeg.steps(content + more) == jpeg.steps(content)
+
+
 def test_what_is_no_jpeg_has_no_scans():
     assert jpeg.read(saved(format_="PNG")).by_rows is False
     assert jpeg.read(b"") == jpeg.Jpeg()
