@@ -11,10 +11,11 @@ from __future__ import annotations
 import asyncio
 import enum
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sized
 from typing import Any
 
 import httptools
+from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 HEAD_SECONDS = 10.0
@@ -59,8 +60,9 @@ class TimedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begins to wait for the first request."""
-        self._answers = _WholeAnswers(transport, self._begins_to_linger)
+        self._answers = _WholeAnswers(transport, self._is_to_linger)
         super().connection_made(self._answers)  # type: ignore[arg-type]
+        self.flow = _Flow(self._answers, self._unread)
         self._wait(self._late, HEAD_SECONDS)
 
     def shutdown(self) -> None:
@@ -104,6 +106,8 @@ class TimedProtocol(HttpToolsProtocol):
                     self._refuse()
         if self._unread:
             self.flow.pause_reading()
+        elif self.cycle is None or self.cycle.response_complete:
+            self.flow.resume_reading()  # else the application does when it wants more
         if not self.flow.write_paused and not self.transport.is_closing():
             self._wait_for_next()
 
@@ -121,17 +125,10 @@ class TimedProtocol(HttpToolsProtocol):
         """Begins a request.
 
         Raises:
-            ValueError: If it is none of HTTP/1 (RFC 9112, sections 2.3 and 3.2), or one to a proxy.
+            ValueError: If it is none to a server of HTTP/1, or has more than one meaning.
         """
         self._useless = 0
-        version, method = self.parser.get_http_version(), self.parser.get_method()
-        hosts = sum(name == b"host" for name, _ in self.headers)
-        if (
-            version not in ("1.0", "1.1")
-            or hosts > 1
-            or (hosts < 1 and version == "1.1")
-            or method == b"CONNECT"
-        ):
+        if not self._is_plain():
             raise ValueError("no request of HTTP/1 to a server")
         if self.parser.should_upgrade():
             return
@@ -139,6 +136,20 @@ class TimedProtocol(HttpToolsProtocol):
         self._due = _Due.BODY
         if self._last:
             self.cycle.keep_alive = False
+
+    def _is_plain(self) -> bool:
+        """Looks at what the parser leaves to servers (RFC 9112, sections 2.3, 3.2 and 6.1)."""
+        version = self.parser.get_http_version()
+        if version == "1.0":
+            self.expect_100_continue = False  # RFC 9110, section 10.1.1
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        encodings = [v.lower() for name, v in self.headers if name == b"transfer-encoding"]
+        return (
+            version in ("1.0", "1.1")
+            and (hosts == 1 or (version == "1.0" and not hosts))
+            and encodings in ([], [b"chunked"])
+            and self.parser.get_method() != b"CONNECT"
+        )
 
     def on_body(self, body: bytes) -> None:
         """Takes a part of a body."""
@@ -179,9 +190,10 @@ class TimedProtocol(HttpToolsProtocol):
         self._answers.write(b"")  # for an answer to HEAD no body was
         if not self._answers.ended:
             self._wait(self._late, HEAD_SECONDS)
+        is_last = not self.pipeline
         super().on_response_complete()
         self._unset_keepalive_if_required()  # uvicorn's own, which knows no pause after a body
-        if self._refused and not self.pipeline:
+        if self._refused and is_last and not self.transport.is_closing():
             self._answer_refused()
         self._read()
 
@@ -218,13 +230,12 @@ class TimedProtocol(HttpToolsProtocol):
         elif self._idle:
             self._wait(self._late, HEAD_SECONDS)
 
-    def _begins_to_linger(self) -> bool:
-        """Waits for the end of a body that is unread, and says whether there is one."""
-        unread = self._due is _Due.BODY
-        if unread:
-            self.flow.resume_reading()
-            self._wait(self.transport.abort, HEAD_SECONDS)
-        return unread
+    def _is_to_linger(self) -> bool:
+        """Waits for the client to take what lies here, and says whether a body is unread."""
+        self._unread.clear()
+        self.flow.resume_reading()
+        self._wait(self.transport.abort, HEAD_SECONDS)
+        return self._due is _Due.BODY
 
     def _wait(self, then: Callable[[], None], seconds: float) -> None:
         self._stop_waiting()
@@ -243,6 +254,18 @@ class TimedProtocol(HttpToolsProtocol):
         self._wait(self.transport.abort, HEAD_SECONDS)
 
 
+class _Flow(FlowControl):
+    """Takes no more from a client, whoever wants to read, while some of it waits here."""
+
+    def __init__(self, transport: Any, waiting: Sized) -> None:
+        super().__init__(transport)
+        self._waiting = waiting
+
+    def resume_reading(self) -> None:
+        if not self._waiting:
+            super().resume_reading()
+
+
 class _WholeAnswers:
     """A transport by which every answer arrives, and in one piece.
 
@@ -256,9 +279,9 @@ class _WholeAnswers:
         ended: Whether it was told so.
     """
 
-    def __init__(self, transport: asyncio.Transport, begins_to_linger: Callable[[], bool]) -> None:
+    def __init__(self, transport: asyncio.Transport, is_to_linger: Callable[[], bool]) -> None:
         self._transport, self._head = transport, b""
-        self._begins_to_linger = begins_to_linger
+        self._is_to_linger = is_to_linger
         self.ended = False
 
     def __getattr__(self, name: str) -> Any:
@@ -273,7 +296,7 @@ class _WholeAnswers:
 
     def close(self) -> None:
         self.write(b"")
-        if not self.is_closing() and self._begins_to_linger():
+        if not self.is_closing() and self._is_to_linger():
             self.ended = True
             self._transport.write_eof()
         else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import itertools
+import re
 import select
 import socket
 import sys
@@ -28,12 +29,14 @@ REFUSAL = b'{"error": "no HTTP"}'
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     """Answers at once as much as the path says, whatever else comes; for /echo, with the body.
 
-    For /names it is the names of the headers, as they are after the body.
+    For /names it is the names of the headers, as they are after the body; /slow takes a moment.
     """
-    body, more = b"", scope["path"] in ("/echo", "/names")
+    body, more = b"", scope["path"] in ("/echo", "/names", "/slow")
     while more:
         message = await receive()
         body, more = body + message.get("body", b""), message.get("more_body", False)
+    if scope["path"] == "/slow":
+        await asyncio.sleep(0.02)
     if scope["path"] == "/names":
         body = b" ".join(name for name, _ in scope["headers"])
     if scope["path"][1:].isdecimal():
@@ -325,6 +328,7 @@ def test_who_offers_another_protocol_is_answered_in_this_one(port: int, pause: f
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n",
         b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n",
+        b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip, chunked\r\n",
         b"GET / HTTP/1.1\r\nHost: x\r\nA: " + b"a" * 20_000 + b"\r\n",
     ],
 )
@@ -437,11 +441,45 @@ def test_trailers_without_end_are_refused(port: int, path: bytes) -> None:
         assert rest(connection)[:13] == (b"" if path == b"/" else b"HTTP/1.1 400 ")
 
 
-def test_a_whole_request_is_answered_before_what_follows_is_refused(port: int) -> None:
+@pytest.mark.parametrize("whole", [1, 2, 3])
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"\x16\x03\x01 hello\r\n\r\n",
+        b"POST /slow HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+    ],
+)
+def test_whole_requests_are_answered_before_what_follows_is_refused(
+    whole: int, broken: bytes, port: int, caplog: pytest.LogCaptureFixture
+) -> None:
     with connect(port) as connection:
-        connection.sendall(REQUEST + b"\x16\x03\x01 hello\r\n\r\n")
+        connection.sendall(REQUEST.replace(b"/ ", b"/slow ") * whole + broken)
         answer = rest(connection)
-    assert answer.index(b"HTTP/1.1 200 ") < answer.index(b"HTTP/1.1 400 ")
+    assert re.findall(rb"HTTP/1.1 (\d+) ", answer) == [b"200"] * whole + [b"400"]
+    assert [one.message for one in caplog.records] == ["Invalid HTTP request received."]
+
+
+def test_of_a_client_that_asks_on_and_on_little_lies_here(server: Any) -> None:
+    asked = b"GET /slow HTTP/1.1\r\nHost: x\r\n\r\n"
+    with connect(server.port) as connection:
+        connection.settimeout(0.02)
+        began, most = time.monotonic(), 0
+        while time.monotonic() < began + 2:
+            with contextlib.suppress(TimeoutError):
+                connection.send(asked * 10_000)
+            for protocol in server.server_state.connections:
+                most = max(most, sum(map(len, protocol._unread)))
+            with contextlib.suppress(TimeoutError):
+                connection.recv(1 << 20)
+        assert 100_000 < most < 1_000_000
+
+
+def test_an_answer_that_is_the_last_one_stops_no_client_that_sends_on(port: int) -> None:
+    last = b"POST /slow HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    with connect(port) as connection:
+        connection.sendall(last + b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 5000000\r\n\r\n")
+        connection.sendall(bytes(5_000_000))
+        assert re.findall(rb"HTTP/1.1 (\d+) ", rest(connection)) == [b"200"]
 
 
 def test_a_client_that_takes_no_refusal_is_left(server: Any) -> None:
