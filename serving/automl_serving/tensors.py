@@ -103,8 +103,8 @@ def from_proto(message: Any, max_bytes: int) -> Array:
         DataError: If its parts contradict each other, or it is too large.
     """
     dtype = dtype_of(message.dtype)
-    shape = tuple(dim.size for dim in message.tensor_shape.dim)
-    if message.tensor_shape.unknown_rank or len(shape) > 32 or any(size < 0 for size in shape):
+    shape = tuple([dim.size for dim in message.tensor_shape.dim])
+    if message.tensor_shape.unknown_rank or len(shape) > 32 or min(shape, default=0) < 0:
         raise DataError("expected a tensor with a known shape, found none; set tensor_shape.")
     count = math.prod(shape)
     # Where one size is 0, the others must still be ones that NumPy can hold.

@@ -10,10 +10,12 @@ from starlette.responses import Response
 
 JSON = "application/json"
 
+_encoder = json.JSONEncoder(allow_nan=False)
+
 
 def answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Returns `content` as JSON that no cache keeps."""
-    return encoded(json.dumps(content, allow_nan=False).encode(), status, headers)
+    return encoded(_encoder.encode(content).encode(), status, headers)
 
 
 def encoded(

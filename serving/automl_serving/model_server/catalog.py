@@ -107,10 +107,13 @@ class Catalog:
 
     def _find(self, name: str, version: int | None, label: str) -> Version:
         wanted = self._resolve(name, version, label)
-        for found in self.available(name):
-            if wanted in (None, found.number):
-                return found
-        raise self._not_found(name, wanted)
+        if wanted is None:
+            found = next(iter(self.available(name)), None)
+        else:
+            found = self.versions.get(name, {}).get(wanted)
+        if found is None or found.state != "AVAILABLE":
+            raise self._not_found(name, wanted)
+        return found
 
     def _resolve(self, name: str, version: int | None, label: str) -> int | None:
         if not name:
