@@ -132,6 +132,8 @@ class TimedProtocol(HttpToolsProtocol):
             raise ValueError("no request of HTTP/1 to a server")
         if self.parser.should_upgrade():
             return
+        if self.parser.get_http_version() == "1.0":
+            self.expect_100_continue = False  # RFC 9110, section 10.1.1
         super().on_headers_complete()
         self._due = _Due.BODY
         if self._last:
@@ -140,8 +142,6 @@ class TimedProtocol(HttpToolsProtocol):
     def _is_plain(self) -> bool:
         """Looks at what the parser leaves to servers (RFC 9112, sections 2.3, 3.2 and 6.1)."""
         version = self.parser.get_http_version()
-        if version == "1.0":
-            self.expect_100_continue = False  # RFC 9110, section 10.1.1
         hosts = sum(name == b"host" for name, _ in self.headers)
         encodings = [v.lower() for name, v in self.headers if name == b"transfer-encoding"]
         return (

@@ -346,6 +346,21 @@ def test_a_refused_client_that_is_still_sending_has_its_answer(port: int) -> Non
         assert rest(connection).startswith(b"HTTP/1.1 400 ")
 
 
+@pytest.mark.parametrize(("version", "interim"), [(b"1.1", True), (b"1.0", False)])
+def test_who_waits_before_sending_a_body_is_told_to_go_on(
+    version: bytes, interim: bool, port: int
+) -> None:
+    head = b"POST /echo HTTP/%b\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+    with connect(port) as connection:
+        connection.sendall(head % version)
+        if interim:
+            assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(b"body")
+        answer = connection.recv(1000)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer.endswith(b"body")
+
+
 def test_trailers_are_no_headers(port: int) -> None:
     with connect(port) as connection:
         connection.sendall(
