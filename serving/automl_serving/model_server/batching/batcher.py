@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from automl_serving.model_server.batching.parameters import BatchingParameters
-from automl_serving.model_server.batching.rows import join, run_together, split
+from automl_serving.model_server.batching.rows import count, join, run_together, split
 from automl_serving.model_server.errors import QueueFullError
 from automl_serving.model_server.execution import RunInThread, chosen
 from automl_serving.model_server.servable import Servable
@@ -140,10 +140,12 @@ class Batcher:
         rows = servable.rows(name, inputs)
         if rows is None:
             found = await self._run(functools.partial(servable.run, name, inputs))
-        elif small and rows == 1 and self._is_lone_and_quick(_kind(servable, name, inputs)):
-            found = self._here(servable, name, inputs)
         else:
-            found = await self._in_batches(servable, name, inputs, rows)
+            kind = _kind(servable, name, inputs)
+            if small and rows == 1 and self._is_lone_and_quick(kind):
+                found = self._here(servable, name, inputs, kind)
+            else:
+                found = await self._in_batches(servable, name, inputs, rows, kind)
         answer: T = await run(lambda: encode(chosen(found, outputs)))
         return answer
 
@@ -158,10 +160,9 @@ class Batcher:
             and time.monotonic() - last.ended > _MOMENT
         )
 
-    def _here(self, servable: Servable, name: str, inputs: Arrays) -> Arrays:
+    def _here(self, servable: Servable, name: str, inputs: Arrays, kind: object) -> Arrays:
         run = functools.partial(servable.run, name)
-        now = time.monotonic()
-        (answer,) = self._timed(_kind(servable, name, inputs), run, [inputs], now)
+        (answer,) = self._timed(kind, run, [inputs], time.monotonic())
         if isinstance(answer, Exception):
             raise answer
         return answer
@@ -175,34 +176,35 @@ class Batcher:
     ) -> list[Arrays | Exception]:
         """Runs a batch whose first rows have waited since then."""
         begun = time.monotonic()
-        self._observe(sum(map(_rows, pieces)), begun - since)
+        self._observe(sum(map(count, pieces)), begun - since)
         answers = run_together(run, pieces)
         ended = time.monotonic()
         self._last = _Run(kind, ended, ended - begun)
         return answers
 
-    async def _in_batches(self, servable: Servable, name: str, inputs: Arrays, rows: int) -> Arrays:
+    async def _in_batches(
+        self, servable: Servable, name: str, inputs: Arrays, rows: int, kind: object
+    ) -> Arrays:
         loop = asyncio.get_running_loop()
         since = time.monotonic()
         most = self._parameters.max_batch_size
         limit = most * self._parameters.max_enqueued_batches
         with self._lock:
-            queue = self._queue(servable, name, inputs)
+            queue = self._queue(servable, name, kind)
             if queue.pieces and queue.rows + rows > limit:
                 raise QueueFullError(
                     f"expected room for {rows} more rows, found {queue.rows} waiting of at most "
                     f"{limit}; retry in a moment, or send fewer."
                 )
             pieces = [
-                _Piece(part, _rows(part), since, loop.create_future())
+                _Piece(part, count(part), since, loop.create_future())
                 for part in split(inputs, rows, most, first=most - queue.rows % most)
             ]
             queue.put(pieces)
         self._start()
         return join(await asyncio.gather(*(piece.answer for piece in pieces)))
 
-    def _queue(self, servable: Servable, name: str, inputs: Arrays) -> _Queue:
-        kind = _kind(servable, name, inputs)
+    def _queue(self, servable: Servable, name: str, kind: object) -> _Queue:
         key = servable, kind
         if key not in self._queues:
             self._queues[key] = _Queue(kind, functools.partial(servable.run, name))
@@ -258,10 +260,6 @@ class Batcher:
             loop.call_soon_threadsafe(_tell, batch, answers)
         if early:
             loop.call_soon_threadsafe(self._start)
-
-
-def _rows(inputs: Arrays) -> int:
-    return len(next(iter(inputs.values())))
 
 
 def _kind(servable: Servable, name: str, inputs: Arrays) -> object:

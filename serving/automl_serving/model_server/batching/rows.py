@@ -25,6 +25,11 @@ def split(inputs: Arrays, rows: int, most: int, first: int) -> list[Arrays]:
     ]
 
 
+def count(inputs: Arrays) -> int:
+    """Returns how many rows there are."""
+    return len(next(iter(inputs.values())))
+
+
 def join(pieces: Sequence[Arrays]) -> Arrays:
     """Returns the rows of all pieces, in order."""
     if len(pieces) == 1:
@@ -39,7 +44,7 @@ def run_together(
 
     Where that fails, each runs alone, so that nobody is answered for the inputs of another.
     """
-    sizes = [len(next(iter(piece.values()))) for piece in pieces]
+    sizes = [count(piece) for piece in pieces]
     try:
         outputs = run(join(pieces))
         _check(outputs, sum(sizes))
