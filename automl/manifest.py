@@ -97,6 +97,16 @@ class Manifest:
                 f"export again."
             ) from error
 
+    def against_bfloat16(self) -> str:
+        """Returns what the export has against computing the model in bfloat16, if anything."""
+        measured = self.parity.get("bfloat16")
+        if not isinstance(measured, dict):
+            return "its export has not measured bfloat16"
+        if measured.get("allowed") is not True:
+            difference = measured.get("largest_difference")
+            return f"bfloat16 changed a probability by {difference} at its export"
+        return ""
+
     def write(self, version_directory: Path) -> None:
         """Writes the manifest into `version_directory`."""
         write_json(version_directory / MANIFEST, {"format": FORMAT, **asdict(self)})

@@ -29,6 +29,7 @@ from automl.components import (
 )
 from automl.components.registry import Registry
 from automl.errors import PluginError
+from automl.hardware import gpus
 
 logger = logging.getLogger(__name__)
 
@@ -285,14 +286,18 @@ def _strict() -> bool:
     return os.environ.get(STRICT_VARIABLE) == "1"
 
 
-def load_runtime(name: str) -> Runtime:
+def load_runtime(name: str = "") -> Runtime:
     """Returns one runtime; where it is built in, no other plugin is loaded.
 
     A server uses this: it needs nothing else of what is installed.
 
+    Args:
+        name: Its name; by default `tensorflow` where there is a GPU, and `openvino` elsewhere.
+
     Raises:
         UsageError: If there is none of that name.
     """
+    name = name or ("tensorflow" if gpus() else "openvino")
     builtin = PluginManager()
     builtin.register(importlib.import_module(_BUILTIN_RUNTIMES), _BUILTIN_RUNTIMES)
     return builtin.runtimes[name] if name in builtin.runtimes else plugin_manager().runtimes[name]

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from automl.components import DeployRequest
+from automl.components import DeployRequest, Precision
 from automl.images import probe
 from automl.manifest import Manifest
 from automl.plugins import plugin_manager
@@ -48,7 +48,7 @@ class Service:
 
 
 @contextlib.contextmanager
-def deployed(version: Path) -> Iterator[Service]:
+def deployed(version: Path, precision: Precision = "float32") -> Iterator[Service]:
     """Brings a version up as `automl deploy` does, and takes it down."""
     manifest = Manifest.read(version)
     target = plugin_manager().targets["local"]
@@ -60,7 +60,7 @@ def deployed(version: Path) -> Iterator[Service]:
             manifest.version,
             KEY,
             Path(place),
-            {"timeout": STARTING},
+            {"timeout": STARTING, "precision": precision},
         )
         service = target.deploy(request)
         try:

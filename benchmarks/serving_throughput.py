@@ -7,15 +7,15 @@
     python benchmarks/serving_throughput.py models/NAME/1 IMAGES --python peers/bin/python
 
 All get the same photos, in forms, from 16 connections, decode them by `automl.images`, and compute
-in float32: the gateway and the model server as `automl deploy` starts them; a loop in threads that
-decodes and runs OpenVINO, with no server about it; and `benchmarks/peers`, in an environment of
-their own: FastAPI, LitServe and BentoML with the same OpenVINO model, FastAPI with the same
-SavedModel in TensorFlow. Each is set up as its documentation says, with the log of requests that
-it then writes, as the gateway does. A server's speed differs by some 4 % from one start to the
-next, and stays as it is until it ends; a machine's may differ by more from one minute to the next.
-So ours and each of the others are started anew in each round, and asked in turn for a few seconds
-each, the other one idle; what is compared is the sums of that minute, and the figures are medians
-of the rounds.
+in the same precision: the gateway and the model server as `automl deploy` starts them; a loop in
+threads that decodes and runs OpenVINO, with no server about it; and `benchmarks/peers`, in an
+environment of their own: FastAPI, LitServe and BentoML with the same OpenVINO model, FastAPI with
+the same SavedModel in TensorFlow. Each is set up as its documentation says, with the log of
+requests that it then writes, as the gateway does. A server's speed differs by some 4 % from one
+start to the next, and stays as it is until it ends; a machine's may differ by more from one minute
+to the next. So ours and each of the others are started anew in each round, and asked in turn for a
+few seconds each, the other one idle; what is compared is the sums of that minute, and the figures
+are medians of the rounds.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import IO, Any
@@ -41,6 +41,7 @@ from serving_load import HEADERS, STARTING, Wrk, deployed, form, jpegs, parser_o
 
 import automl
 from automl.cli.options import print_table
+from automl.components import Precision
 from automl.hardware import cores
 from automl_plugins.targets.ports import free_port
 
@@ -50,7 +51,7 @@ PEERS = Path(__file__).with_name("peers")
 LOOP, TENSORFLOW = "bare loop", "fastapi_tensorflow"
 BATCHING = ("fastapi_openvino", "litserve_openvino", "bentoml_openvino")
 LEAST = {LOOP: 0.75, TENSORFLOW: 2.0, **dict.fromkeys(BATCHING, 1.0)}
-CLOSE = 1e-3
+CLOSE: Mapping[Precision, float] = {"float32": 1e-3, "bfloat16": 0.02}
 """How far the peers' probabilities may be from the loop's."""
 
 Measure = Callable[[float], float]
@@ -64,6 +65,7 @@ def main() -> None:
     """Measures and prints; see the module's text."""
     parser = parser_of(__doc__)
     parser.add_argument("--python", help="of the peers' environment; without it there are none")
+    parser.add_argument("--precision", choices=list(CLOSE), default="float32", help="of all")
     parser.add_argument("--seconds", type=float, default=2.0, help="at a time (default: 2)")
     parser.add_argument("--turns", type=int, default=4, help="in a round (default: 4)")
     parser.add_argument("--rounds", type=int, default=5, help="(default: 5)")
@@ -71,21 +73,23 @@ def main() -> None:
     pictures = jpegs(arguments.images, 32)
     with tempfile.TemporaryDirectory() as place:
         wrk = Wrk(pictures, Path(place))
-        loop = Loop(sys.executable, arguments.model, pictures, Path(place) / "pictures")
+        told = environment(arguments.model, arguments.precision)
+        loop = Loop(sys.executable, told, pictures, Path(place) / "pictures")
         expected = loop.first()
 
-        ours = functools.partial(ours_running, arguments.model, wrk)
+        ours = functools.partial(ours_running, arguments.model, arguments.precision, wrk)
         others: dict[str, Way] = {LOOP: lambda: contextlib.nullcontext(loop)}
         for name in (TENSORFLOW, *BATCHING) if arguments.python else ():
-            peer = Peer(name, arguments.python, arguments.model)
-            others[name] = functools.partial(peer.running, wrk, pictures[0], expected)
+            peer = Peer(name, arguments.python, told)
+            close = CLOSE[arguments.precision]
+            others[name] = functools.partial(peer.running, wrk, pictures[0], expected, close)
         show(compared(ours, others, arguments.seconds, arguments.turns, arguments.rounds))
 
 
 @contextlib.contextmanager
-def ours_running(model: Path, wrk: Wrk) -> Iterator[Measure]:
+def ours_running(model: Path, precision: Precision, wrk: Wrk) -> Iterator[Measure]:
     """Deploys a version."""
-    with deployed(model) as service:
+    with deployed(model, precision) as service:
         yield asked(service.url, wrk)
 
 
@@ -109,13 +113,15 @@ def rate(url: str, wrk: Wrk, seconds: float) -> float:
 class Loop:
     """The loop without a server, each time in a process of its own."""
 
-    def __init__(self, python: str, model: Path, pictures: Sequence[bytes], place: Path) -> None:
+    def __init__(
+        self, python: str, told: Mapping[str, str], pictures: Sequence[bytes], place: Path
+    ) -> None:
         """Writes the pictures to the folder `place`, which it makes."""
         place.mkdir()
         for number, picture in enumerate(pictures):
             (place / f"{number:03}.jpg").write_bytes(picture)
         self._command = [python, str(PEERS / "bare_loop.py"), str(place)]
-        self._environment = environment(model)
+        self._environment = told
 
     def __call__(self, seconds: float) -> float:
         """Returns pictures a second."""
@@ -132,43 +138,47 @@ class Loop:
         return json.loads(told.stdout)
 
 
-def environment(model: Path, **more: str) -> dict[str, str]:
+def environment(model: Path, precision: Precision) -> dict[str, str]:
     """Returns what the programs in `peers` are told."""
     return {
         **os.environ,
         "TF_CPP_MIN_LOG_LEVEL": "3",
         "MODEL": str(model.absolute()),
+        "PRECISION": precision,
         "CORES": str(cores()),
-        **more,
     }
 
 
 class Peer:
     """A server of `benchmarks/peers`, in its own environment."""
 
-    def __init__(self, name: str, python: str, model: Path) -> None:
-        self._name, self._python, self._model = name, python, model
+    def __init__(self, name: str, python: str, told: Mapping[str, str]) -> None:
+        self._name, self._python, self._told = name, python, told
         self._port = free_port()
         path = "predict" if name.startswith("litserve") else "score"
         self._url = f"http://127.0.0.1:{self._port}/{path}"
 
     @contextlib.contextmanager
-    def running(self, wrk: Wrk, picture: bytes, expected: list[float]) -> Iterator[Measure]:
+    def running(
+        self, wrk: Wrk, picture: bytes, expected: list[float], close: float
+    ) -> Iterator[Measure]:
         """Starts it, and waits until it scores a picture as expected."""
         with tempfile.TemporaryDirectory() as place:
             # Its environment has no automl, of which it needs the decoder.
             (Path(place) / "automl").symlink_to(Path(automl.__file__).parent)
-            told = environment(self._model, PYTHONPATH=place, PORT=str(self._port))
+            told = {**self._told, "PYTHONPATH": place, "PORT": str(self._port)}
             command = [self._python, str(PEERS / f"{self._name}.py")]
             with (Path(place) / "log").open("w+") as log:
                 process = psutil.Popen(command, env=told, stdout=log, stderr=log)
                 try:
-                    self._check(process, picture, expected, log)
+                    self._check(process, picture, expected, close, log)
                     yield asked(self._url, wrk)
                 finally:
                     self._end(process)
 
-    def _check(self, process: Any, picture: bytes, expected: list[float], log: IO[str]) -> None:
+    def _check(
+        self, process: Any, picture: bytes, expected: list[float], close: float, log: IO[str]
+    ) -> None:
         end = time.monotonic() + STARTING
         answer = None
         while answer is None and time.monotonic() < end and process.poll() is None:
@@ -182,7 +192,7 @@ class Peer:
             said = log.read()[-2000:] if answer is None else answer.text[:200]
             sys.exit(f"expected {self._name} to score, found: {said}")
         found = np.ravel(answer.json())
-        if not np.allclose(found, expected, atol=CLOSE):
+        if not np.allclose(found, expected, atol=close):
             sys.exit(f"expected {self._name} to score as the loop, found {found}; mend it.")
 
     def _end(self, process: Any) -> None:

@@ -15,6 +15,10 @@ from automl.manifest import Manifest
 
 MODEL = Path(os.environ["MODEL"])
 
+if os.environ["PRECISION"] == "bfloat16":
+    # https://www.tensorflow.org/api_docs/python/tf/config/optimizer/set_experimental_options
+    tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
+
 app = FastAPI()
 manifest = Manifest.read(MODEL)
 model = tf.saved_model.load(str(MODEL))

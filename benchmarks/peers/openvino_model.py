@@ -16,6 +16,7 @@ MODEL = Path(os.environ["MODEL"])
 """The version's folder."""
 
 CORES = int(os.environ["CORES"])
+PRECISION = {"float32": "f32", "bfloat16": "bf16"}[os.environ["PRECISION"]]
 
 _manifest = Manifest.read(MODEL)
 
@@ -29,9 +30,9 @@ class Classifier:
     """Runs batches; each thread that calls it has a request of its own."""
 
     def __init__(self, **properties: Any) -> None:
-        """Compiles the model in float32, with more of OpenVINO's properties."""
+        """Compiles the model in `PRECISION`, with more of OpenVINO's properties."""
         core = openvino.Core()
-        hints = {"INFERENCE_PRECISION_HINT": "f32", **properties}
+        hints = {"INFERENCE_PRECISION_HINT": PRECISION, **properties}
         self._compiled = core.compile_model(core.read_model(MODEL), "CPU", hints)
         self._mine = threading.local()
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from automl_plugins.targets.images import build, images_of
 from automl_plugins.targets.options import check_options, number, object_name, timeout
 from automl_plugins.targets.plan import write_plan
 from automl_plugins.targets.ports import HOST, gateway_socket
+from automl_plugins.targets.precision import check_precision
 from automl_plugins.targets.processes import Detached, stop
 from automl_plugins.targets.readiness import (
     check_answers,
@@ -34,12 +36,13 @@ _GRACE = 10.0
 class LocalTarget(Target):
     """The model server and the gateway on this machine.
 
-    Options: `port`, the gateway's (a free one by default), and `timeout`, the seconds that the
-    service has to come up (60 by default).
+    Options: `port`, the gateway's (a free one by default); `precision`, `float32` (the default) or
+    `bfloat16`, which is about twice as fast where the processor has it and the model's export
+    allows it; and `timeout`, the seconds that the service has to come up (60 by default).
     """
 
     name = "local"
-    options: Sequence[str] = ("port", "timeout")
+    options: Sequence[str] = ("port", "precision", "timeout")
 
     def servers(self, request: DeployRequest, port: int, generation: int) -> list[Detached]:
         """Returns what is to run, not started yet: the gateway last, at `port`.
@@ -54,6 +57,7 @@ class LocalTarget(Target):
     def deploy(self, request: DeployRequest) -> DeployedService:
         """Starts both servers and returns when the gateway says that it is ready."""
         check_options(self.name, self.options, request.options)
+        check_precision(request)
         began = time.monotonic()
         with gateway_socket(number(request.options, "port")) as holder:
             port = holder.getsockname()[1]
@@ -66,6 +70,7 @@ class LocalTarget(Target):
                 return {
                     "url": url,
                     "generation": 1,
+                    "options": _kept(request.options),
                     "plan": str(plan),
                     "supervisor": supervisor.to_state(),
                     "processes": [each.to_state() for each in (*behind, gateway)],
@@ -90,9 +95,16 @@ class LocalTarget(Target):
         return DeployedService(url, state(), seconds | ready_seconds(began))
 
     def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
-        """Starts the new version's servers, and gives them the gateway's socket."""
+        """Starts the new version's servers, and gives them the gateway's socket.
+
+        A precision that an earlier version was given stays; a version that does not allow it is
+        computed in float32.
+        """
         check_options(self.name, self.options, request.options)
-        return update(request, state, self.servers)
+        check_precision(request)
+        kept = {**state.get("options", {}), **_kept(request.options)}
+        request = replace(request, options={**kept, **request.options})
+        return update(request, {**state, "options": kept}, self.servers)
 
     def status(self, state: Mapping[str, Any]) -> str:
         """Looks at the processes first, since a port may be anyone's."""
@@ -127,6 +139,11 @@ def _take_down(supervisor: Detached | None, servers: Sequence[Detached], grace: 
         # What it started again is its child, and ends as the others do.
         stop([supervisor], grace=min(grace, 2.0), children=False)
     stop(list(reversed(servers)), grace)
+
+
+def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options that hold for later versions, too."""
+    return {name: value for name, value in options.items() if name == "precision"}
 
 
 def _supervisor_command(plan: Path) -> list[str]:

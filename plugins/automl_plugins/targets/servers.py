@@ -15,6 +15,7 @@ from automl.errors import DeploymentError
 from automl.hardware import cores, gpus
 from automl_plugins.targets.keys import write_keys
 from automl_plugins.targets.ports import HOST, free_port
+from automl_plugins.targets.precision import chosen_precision
 from automl_plugins.targets.processes import Detached
 
 _BATCHING = """\
@@ -41,12 +42,13 @@ def planned_servers(request: DeployRequest, port: int, generation: int) -> list[
         generation: Counts the versions that the deployment has served, from 1.
     """
     grpc = free_port()
+    precision = chosen_precision(request.options)
     listening = [f"--port={grpc}", f"--rest_api_port={free_port()}", f"--host={HOST}"]
     return [
         planned_model_server(
             request,
             script("automl-model-server"),
-            [*listening, *_batching(request)],
+            [*listening, *_batching(request), f"--precision={precision}"],
             generation,
         ),
         planned_gateway(request, "gateway", f"{HOST}:{grpc}", port, generation, *beside()),

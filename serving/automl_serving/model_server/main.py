@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from automl.errors import DeploymentError
-from automl.hardware import cores, gpus
+from automl.hardware import cores
 from automl_serving import lifecycle
 from automl_serving.model_server.settings import ModelServerSettings
 
@@ -47,7 +47,7 @@ def _run(arguments: list[str]) -> None:
     started = time.monotonic()
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     settings = ModelServerSettings.parse(arguments, "automl-model-server", DESCRIPTION)
-    runtime = load_runtime(settings.runtime or ("tensorflow" if gpus() else "openvino"))
+    runtime = load_runtime(settings.runtime)
     rest_socket = lifecycle.listen(settings.host, settings.rest_api_port, "--rest_api_port")
     # gRPC reports a taken port on standard error only; a socket of our own tells first.
     lifecycle.listen(settings.host, settings.port, "--port").close()

@@ -37,12 +37,6 @@ def precision_of(path: Path, wanted: Precision, runtime: Runtime) -> Precision:
 def _against(path: Path) -> str:
     """Returns what the manifest has against bfloat16, if anything."""
     try:
-        measured = Manifest.read(path).parity.get("bfloat16")
+        return Manifest.read(path).against_bfloat16()
     except AutomlError:
         return "it has no manifest that could allow bfloat16"
-    if not isinstance(measured, dict):
-        return "its export has not measured bfloat16"
-    if measured.get("allowed") is not True:
-        difference = measured.get("largest_difference")
-        return f"bfloat16 changed a probability by {difference} at its export"
-    return ""

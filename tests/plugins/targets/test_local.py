@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -17,12 +18,17 @@ import pytest
 
 from automl.components import DeployRequest
 from automl.errors import DeploymentError, UsageError
+from automl.plugins import load_runtime
 from automl.registry import Model
 from automl_plugins.targets.local import LocalTarget
 from automl_plugins.targets.plan import write_plan
 from automl_plugins.targets.ports import bound, free_port
 from automl_plugins.targets.processes import Detached
 from automl_plugins.targets.rotation import LARGEST
+
+HAS_BFLOAT16 = "bfloat16" in load_runtime("openvino").precisions
+ALLOWED = {"bfloat16": {"largest_difference": 0.001, "same_class": 1.0, "allowed": True}}
+NOT_ALLOWED = {"bfloat16": {"largest_difference": 0.25, "same_class": 0.5, "allowed": False}}
 
 
 @pytest.fixture
@@ -50,9 +56,10 @@ def running(directory: Path) -> list[psutil.Process]:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"prot": 9000}, r"\(port, timeout\), found 'prot'; did you mean 'port'"),
+        ({"prot": 9000}, r"\(port, precision, timeout\), found 'prot'; did you mean 'port'"),
         ({"port": 70000}, "found 70000"),
         ({"port": "80x"}, "found '80x'"),
+        ({"precision": "half"}, "expected precision float32 or bfloat16, found 'half'"),
     ],
 )
 def test_options_are_checked(
@@ -135,6 +142,61 @@ def test_what_ends_is_started_again(request_: DeployRequest) -> None:
         target.delete(service.state)
     assert target.status(service.state) == "stopped"
     assert running(request_.directory) == []
+
+
+@pytest.fixture
+def versions(request_: DeployRequest, colour_model: Model, tmp_path_factory: Any) -> Any:
+    """Returns a maker of versions that say of themselves whether they may be in bfloat16."""
+    models = tmp_path_factory.mktemp("models")
+
+    def version(number: int, parity: Mapping[str, Any], **options: Any) -> DeployRequest:
+        path = models / str(number)
+        shutil.copytree(colour_model.path, path)
+        dataclasses.replace(colour_model.manifest, version=number, parity=parity).write(path)
+        return dataclasses.replace(request_, model_path=path, version=number, options=options)
+
+    return version
+
+
+@pytest.mark.parametrize(
+    ("parity", "why"),
+    [
+        (NOT_ALLOWED, "bfloat16 changed a probability by 0.25 at its export; leave precision out"),
+        ({}, "its export has not measured bfloat16"),
+        pytest.param(
+            ALLOWED,
+            "this machine has no bfloat16",
+            marks=pytest.mark.skipif(HAS_BFLOAT16, reason="this processor computes in bfloat16"),
+        ),
+    ],
+)
+def test_bfloat16_is_refused_where_it_cannot_be(versions: Any, parity: Any, why: str) -> None:
+    request = versions(1, parity, precision="bfloat16")
+    with pytest.raises(UsageError, match=why):
+        LocalTarget().deploy(request)
+    assert list(request.directory.iterdir()) == []
+
+
+@pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not compute in bfloat16")
+def test_bfloat16_stays_until_another_precision_is_asked_for(versions: Any) -> None:
+    target = LocalTarget()
+    first = versions(1, ALLOWED, precision="bfloat16")
+
+    def said(suffix: str) -> str:
+        return (first.directory / f"model-server{suffix}.log").read_text()
+
+    service = target.deploy(first)
+    try:
+        assert "is computed in bfloat16" in said("")
+        # A version that does not allow it is no reason to go on with the old one.
+        service = target.update(versions(2, NOT_ALLOWED), service.state)
+        assert "is computed in float32, as bfloat16 changed a probability by 0.25" in said("-2")
+        service = target.update(versions(3, ALLOWED), service.state)
+        assert "is computed in bfloat16" in said("-3")
+        service = target.update(versions(4, ALLOWED, precision="float32"), service.state)
+        assert "computed in" not in said("-4")
+    finally:
+        target.delete(service.state)
 
 
 def test_a_server_that_cannot_be_started_is_tried_again(tmp_path: Path) -> None:

@@ -1,0 +1,43 @@
+"""In which precision a deployment on this machine computes: float32, or bfloat16 if asked for."""
+
+from __future__ import annotations
+
+import typing
+from collections.abc import Mapping
+from typing import Any
+
+from automl.components import DeployRequest, Precision
+from automl.errors import UsageError
+from automl.manifest import Manifest
+from automl.plugins import load_runtime
+from automl_plugins.targets.options import choice
+
+
+def chosen_precision(options: Mapping[str, Any]) -> Precision:
+    """Returns the option `precision`.
+
+    Raises:
+        UsageError: If there is no such precision.
+    """
+    return typing.cast("Precision", choice(options, "precision", typing.get_args(Precision)))
+
+
+def check_precision(request: DeployRequest) -> None:
+    """Checks that the version can be computed in the precision that is asked for.
+
+    The model server would take float32 without it, and tell only its log.
+
+    Raises:
+        UsageError: If it cannot, or there is no such precision.
+    """
+    wanted = chosen_precision(request.options)
+    if wanted == "float32":
+        return
+    against = Manifest.read(request.model_path).against_bfloat16()
+    if not against and wanted not in load_runtime().precisions:
+        against = "this machine has no bfloat16 to compute in"
+    if against:
+        raise UsageError(
+            f"expected a model that can be computed in {wanted}, found that {against}; leave "
+            f"precision out."
+        )
