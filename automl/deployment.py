@@ -226,7 +226,7 @@ class Deployment:
 
         Args:
             version: The model's version; the newest one by default.
-            **options: The target's own options, such as `timeout=120`.
+            **options: The target's own options, such as `timeout=120`; others stay as they were.
 
         Returns:
             The deployment as it is then.

@@ -99,13 +99,14 @@ class Manifest:
 
     def against_bfloat16(self) -> str:
         """Returns what the export has against computing the model in bfloat16, if anything."""
-        measured = self.parity.get("bfloat16")
-        if not isinstance(measured, dict):
+        measured = self.parity.get("bfloat16") if isinstance(self.parity, Mapping) else None
+        if not isinstance(measured, Mapping):
             return "its export has not measured bfloat16"
-        if measured.get("allowed") is not True:
-            difference = measured.get("largest_difference")
-            return f"bfloat16 changed a probability by {difference} at its export"
-        return ""
+        if measured.get("allowed") is True:
+            return ""
+        difference = measured.get("largest_difference")
+        by = f"{difference:.2g}" if isinstance(difference, float) else "too much"
+        return f"bfloat16 changed a probability by {by} at its export"
 
     def write(self, version_directory: Path) -> None:
         """Writes the manifest into `version_directory`."""

@@ -14,6 +14,8 @@ from automl.cli.options import (
     json_option,
     print_json,
     signals_as_exits,
+    target_option,
+    target_options,
     timeout_option,
     workspace_option,
 )
@@ -38,13 +40,7 @@ if TYPE_CHECKING:
     metavar="N",
     help="The port to answer on  [default: a free one]",
 )
-@click.option(
-    "--set",
-    "settings",
-    multiple=True,
-    metavar="OPTION=VALUE",
-    help="Another option of the target, such as server=HOST:PORT for tf-serving; repeatable.",
-)
+@target_option
 @click.option(
     "--replicas", type=WholeNumber(min=1), metavar="N", help="How many pods (kubernetes)."
 )
@@ -83,7 +79,7 @@ def command(
     from automl.registry import load_model
     from automl.workspace import Workspace
 
-    flags = {
+    flags: dict[str, Any] = {
         "port": port,
         "replicas": replicas,
         "min_replicas": min_replicas,
@@ -91,7 +87,7 @@ def command(
         "timeout": timeout,
     }
     given = {flag: value for flag, value in flags.items() if value is not None}
-    options = {**_options(settings), **given}
+    options = {**target_options(settings), **given}
     place = Workspace.find(workspace)
     opened = load_model(model, version, place)
     if not as_json:
@@ -115,12 +111,6 @@ def command(
         _print_written(deployment)
     else:
         _print(deployment, workspace)
-
-
-def _options(settings: tuple[str, ...]) -> dict[str, Any]:
-    from automl.cli.options import assignments
-
-    return dict(assignments(settings, "server=127.0.0.1:8500"))
 
 
 def written(deployment: Deployment) -> dict[str, Any]:

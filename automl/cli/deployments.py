@@ -15,6 +15,8 @@ from automl.cli.options import (
     print_json,
     print_table,
     signals_as_exits,
+    target_option,
+    target_options,
     timeout_option,
     workspace_option,
 )
@@ -92,22 +94,33 @@ def status(context: click.Context, name: str, workspace: str | None, as_json: bo
     metavar="N",
     help="The model's version  [default: the newest]",
 )
+@target_option
 @timeout_option
 @workspace_option
 @json_option
 def update(
-    name: str, version: int | None, timeout: float | None, workspace: str | None, as_json: bool
+    name: str,
+    version: int | None,
+    settings: tuple[str, ...],
+    timeout: float | None,
+    workspace: str | None,
+    as_json: bool,
 ) -> None:
     """Let another version of its model take a deployment over.
 
     It comes up beside the one that serves, and must score as it did when it was exported. Then it
     takes over: address and key stay, and no request is lost. Otherwise what served goes on.
+
+    It can be the same version with other options. Those of the target that are not named stay.
     """
     from automl.deployment import get_deployment
 
+    options: dict[str, Any] = target_options(settings)
+    if timeout is not None:
+        options["timeout"] = timeout
     found = get_deployment(name, workspace)
     with signals_as_exits():
-        done = found.update(version, timeout=timeout)
+        done = found.update(version, **options)
     if as_json:
         print_json({"name": name, "url": done.url, "version": done.version, "was": found.version,
                     **written(done)})  # fmt: skip

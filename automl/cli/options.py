@@ -88,6 +88,26 @@ def timeout_option(function: F) -> F:
     )(function)
 
 
+def target_option(function: F) -> F:
+    """Adds `--set OPTION=VALUE`, passed on as `settings`; `target_options` reads them."""
+    return click.option(
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="OPTION=VALUE",
+        help="Another option of the target, such as precision=bfloat16 for local; repeatable.",
+    )(function)
+
+
+def target_options(settings: Sequence[str]) -> dict[str, str]:
+    """Returns what `--set` says of a target.
+
+    Raises:
+        UsageError: If one is put wrongly.
+    """
+    return assignments(settings, "precision=bfloat16")
+
+
 def json_option(function: F) -> F:
     """Adds `--json`, passed on as `as_json`."""
     return click.option(

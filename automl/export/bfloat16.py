@@ -43,7 +43,7 @@ def compare_bfloat16(
     found = np.asarray(answer["probabilities"], np.float32)
     difference = float(np.abs(found - expected).max())
     return {
-        "largest_difference": round(difference, 6),
+        "largest_difference": difference,
         "same_class": float((found.argmax(axis=1) == expected.argmax(axis=1)).mean()),
         "allowed": difference <= LARGEST_DIFFERENCE,
     }

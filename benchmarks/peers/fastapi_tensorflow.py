@@ -16,7 +16,7 @@ from automl.manifest import Manifest
 MODEL = Path(os.environ["MODEL"])
 
 if os.environ["PRECISION"] == "bfloat16":
-    # https://www.tensorflow.org/api_docs/python/tf/config/optimizer/set_experimental_options
+    # TensorFlow's own rewriting of graphs, which it has from Intel.
     tf.config.optimizer.set_experimental_options({"auto_mixed_precision_onednn_bfloat16": True})
 
 app = FastAPI()

@@ -140,6 +140,7 @@ def test_update_as_it_is_typed(
     was = get_deployment("colours", workspace).version
     with pytest.raises(SystemExit) as left:
         main(["deployments", "update", "colours", "--version", "1", "--json",
+              "--set", "precision=float32", "--timeout", "60s",
               "--workspace", str(workspace.root)])  # fmt: skip
     assert left.value.code == 0
     assert json.loads(capsys.readouterr().out) == {
@@ -148,6 +149,20 @@ def test_update_as_it_is_typed(
         "version": 1,
         "was": was,
     }
+
+
+@pytest.mark.usefixtures("served")
+def test_an_update_cannot_move_a_deployment(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from automl.cli.main import main
+
+    with pytest.raises(SystemExit) as left:
+        main(["deployments", "update", "colours", "--set", "port=9000",
+              "--workspace", str(workspace.root)])  # fmt: skip
+    assert left.value.code == 2
+    assert "(precision, timeout), found 'port'" in capsys.readouterr().err
+    assert get_deployment("colours", workspace).status() == "ready"
 
 
 def test_of_two_updates_at_once_one_says_so(served: Deployment) -> None:

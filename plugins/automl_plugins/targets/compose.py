@@ -17,7 +17,7 @@ from automl.components import ContainerImages, DeployedService, DeployRequest, T
 from automl.errors import DeploymentError
 from automl.manifest import MANIFEST
 from automl_plugins.targets.compose_file import compose_file, keys_owner
-from automl_plugins.targets.containers import TIMEOUT, ModelServer, chosen_server
+from automl_plugins.targets.containers import TIMEOUT, ModelServer, chosen_server, updated_options
 from automl_plugins.targets.images import (
     Images,
     build,
@@ -26,7 +26,14 @@ from automl_plugins.targets.images import (
     write_contexts,
 )
 from automl_plugins.targets.keys import write_keys
-from automl_plugins.targets.options import check_options, number, object_name, timeout, truth
+from automl_plugins.targets.options import (
+    check_options,
+    check_update_options,
+    number,
+    object_name,
+    timeout,
+    truth,
+)
 from automl_plugins.targets.ports import HOST, free_port, gateway_socket
 from automl_plugins.targets.readiness import (
     check_answers,
@@ -61,8 +68,8 @@ class ComposeTarget(Target):
         missing = "" if truth(request.options, "start") else NOT_WANTED
         with gateway_socket(number(request.options, "port")) as holder:
             port = holder.getsockname()[1]
-        kept = {k: v for k, v in request.options.items() if k in ("server", "server_image")}
-        state = {"url": f"http://{HOST}:{port}", "port": port, "started": False, "options": kept}
+        state = {"url": f"http://{HOST}:{port}", "port": port, "started": False,
+                 "options": _kept(request.options)}  # fmt: skip
         images, server = _write_contexts(request, request.options)
         path = request.directory / _FILE
         write_yaml(path, compose_file(request, _project(request), images, server, port))
@@ -78,8 +85,9 @@ class ComposeTarget(Target):
 
     def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
         """Checks the version in containers of its own before it replaces those that answer."""
-        check_options(self.name, self.options, request.options)
-        options = {**state["options"], **request.options}
+        check_update_options(self.name, self.options, request.options)
+        options = updated_options(state["options"], request.options)
+        state = {**state, "options": _kept(options)}
         project = _project(request)
         path = request.directory / _FILE
         if state["started"]:
@@ -88,7 +96,7 @@ class ComposeTarget(Target):
         new = compose_file(request, project, images, server, state["port"])
         if not state["started"]:
             write_yaml(path, new)
-            return _written(dict(state), path, NOT_STARTED)
+            return _written(state, path, NOT_STARTED)
         began = time.monotonic()
         before = path.read_bytes()
         trial_port = free_port()
@@ -105,7 +113,7 @@ class ComposeTarget(Target):
             run([*_compose(path), "up", "--detach", "--no-build", "--wait"])
             raise
         forget_other_versions(images)
-        return DeployedService(state["url"], dict(state), ready_seconds(began))
+        return DeployedService(state["url"], state, ready_seconds(began))
 
     def status(self, state: Mapping[str, Any]) -> str:
         """Asks Docker, since a port may be anyone's."""
@@ -171,6 +179,11 @@ def _write_contexts(
     )
     give_to(write_keys(request), keys_owner())
     return images, server
+
+
+def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options that hold for later versions, too."""
+    return {name: value for name, value in options.items() if name in ("server", "server_image")}
 
 
 def _project(request: DeployRequest) -> str:

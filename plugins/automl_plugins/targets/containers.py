@@ -90,6 +90,15 @@ def chosen_server(options: Mapping[str, Any]) -> ModelServer:
     return ModelServer(**{**vars(server), "image": image or server.image})
 
 
+def updated_options(kept: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options of an update: what is given, and the rest of what was kept.
+
+    An image is one server's: it does not stay with another server.
+    """
+    stays = {k: v for k, v in kept.items() if k != "server_image" or "server" not in given}
+    return {**stays, **given}
+
+
 def gateway_environment(model: str, upstream: str, keys: str) -> dict[str, str]:
     """Returns the gateway's settings.
 

@@ -15,11 +15,18 @@ from automl_plugins.targets.by_hand import (
     manifests_folder,
     missing_for_kubernetes,
 )
-from automl_plugins.targets.containers import TIMEOUT, chosen_server
+from automl_plugins.targets.containers import TIMEOUT, chosen_server, updated_options
 from automl_plugins.targets.images import build, forget_other_versions, images_of, write_contexts
 from automl_plugins.targets.kubectl import Kubectl
 from automl_plugins.targets.manifests import TRIAL, Service
-from automl_plugins.targets.options import check_options, object_name, text, timeout, truth
+from automl_plugins.targets.options import (
+    check_options,
+    check_update_options,
+    object_name,
+    text,
+    timeout,
+    truth,
+)
 from automl_plugins.targets.readiness import check_answers, ready_seconds, wait_until_ready
 from automl_plugins.targets.scaling import chosen_scale
 from automl_plugins.targets.tools import (
@@ -67,9 +74,8 @@ class KubernetesTarget(Target):
         service, cluster = self._plan(request, request.options)
         missing = "" if truth(request.options, "start") else NOT_WANTED
         url = _url(service, cluster)
-        kept = {k: v for k, v in request.options.items() if k not in ("start", "timeout")}
         state = {"name": service.name, "namespace": cluster.namespace, "started": False,
-                 "options": kept, "context": cluster.context}  # fmt: skip
+                 "options": _kept(request.options), "context": cluster.context}  # fmt: skip
         write_contexts(request, service.images, service.server)
         self._write(service)
         missing = missing or missing_for_kubernetes(request.options)
@@ -101,15 +107,17 @@ class KubernetesTarget(Target):
 
     def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
         """Checks the version on a pod of its own before it replaces those that answer."""
-        check_options(self.name, self.options, request.options)
-        options = {**state["options"], "context": state["context"], **request.options}
+        check_update_options(self.name, self.options, request.options)
+        kept = {**state["options"], "context": state["context"]}
+        options = updated_options(kept, request.options)
+        state = {**state, "options": _kept(options)}
         service, cluster = self._plan(request, options)
         url = _url(service, cluster)
         write_contexts(request, service.images, service.server)
         if not state["started"]:
             self._write(service)
             commands = kubernetes_commands(service, cluster)
-            return DeployedService(url, dict(state), missing=NOT_STARTED, commands=commands)
+            return DeployedService(url, state, missing=NOT_STARTED, commands=commands)
         demand(missing_for_kubernetes(options))
         began = time.monotonic()
         self._push(service)
@@ -129,7 +137,7 @@ class KubernetesTarget(Target):
                 cluster.rolled_out(service.name, timeout(request.options, TIMEOUT))
             raise
         forget_other_versions(service.images)
-        return DeployedService(url, dict(state), ready_seconds(began))
+        return DeployedService(url, state, ready_seconds(began))
 
     def status(self, state: Mapping[str, Any]) -> str:
         """Asks the cluster for the pods that are ready."""
@@ -219,6 +227,11 @@ class KubernetesTarget(Target):
         with cluster.forwarded(name) as url:
             wait_until_ready(url, [], most)
             check_answers(url, request)
+
+
+def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options that hold for later versions, too."""
+    return {name: value for name, value in options.items() if name not in ("start", "timeout")}
 
 
 def _url(service: Service, cluster: Kubectl) -> str:

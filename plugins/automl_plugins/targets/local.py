@@ -16,10 +16,16 @@ from typing import Any
 from automl.components import ContainerImages, DeployedService, DeployRequest, Target
 from automl_plugins.targets.containers import MODEL_SERVERS
 from automl_plugins.targets.images import build, images_of
-from automl_plugins.targets.options import check_options, number, object_name, timeout
+from automl_plugins.targets.options import (
+    check_options,
+    check_update_options,
+    number,
+    object_name,
+    timeout,
+)
 from automl_plugins.targets.plan import write_plan
 from automl_plugins.targets.ports import HOST, gateway_socket
-from automl_plugins.targets.precision import check_precision
+from automl_plugins.targets.precision import check_precision, chosen_precision
 from automl_plugins.targets.processes import Detached, stop
 from automl_plugins.targets.readiness import (
     check_answers,
@@ -37,7 +43,7 @@ class LocalTarget(Target):
     """The model server and the gateway on this machine.
 
     Options: `port`, the gateway's (a free one by default); `precision`, `float32` (the default) or
-    `bfloat16`, which is about twice as fast where the processor has it and the model's export
+    `bfloat16`, which takes about half the time where the processor has it and the model's export
     allows it; and `timeout`, the seconds that the service has to come up (60 by default).
     """
 
@@ -70,7 +76,7 @@ class LocalTarget(Target):
                 return {
                     "url": url,
                     "generation": 1,
-                    "options": _kept(request.options),
+                    "precision": chosen_precision(request.options),
                     "plan": str(plan),
                     "supervisor": supervisor.to_state(),
                     "processes": [each.to_state() for each in (*behind, gateway)],
@@ -97,14 +103,13 @@ class LocalTarget(Target):
     def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
         """Starts the new version's servers, and gives them the gateway's socket.
 
-        A precision that an earlier version was given stays; a version that does not allow it is
-        computed in float32.
+        Where no precision is asked for, it stays.
         """
-        check_options(self.name, self.options, request.options)
-        check_precision(request)
-        kept = {**state.get("options", {}), **_kept(request.options)}
+        check_update_options(self.name, self.options, request.options)
+        kept = {"precision": state.get("precision", "float32")}
         request = replace(request, options={**kept, **request.options})
-        return update(request, {**state, "options": kept}, self.servers)
+        check_precision(request)
+        return update(request, state, self.servers)
 
     def status(self, state: Mapping[str, Any]) -> str:
         """Looks at the processes first, since a port may be anyone's."""
@@ -139,11 +144,6 @@ def _take_down(supervisor: Detached | None, servers: Sequence[Detached], grace: 
         # What it started again is its child, and ends as the others do.
         stop([supervisor], grace=min(grace, 2.0), children=False)
     stop(list(reversed(servers)), grace)
-
-
-def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the options that hold for later versions, too."""
-    return {name: value for name, value in options.items() if name == "precision"}
 
 
 def _supervisor_command(plan: Path) -> list[str]:

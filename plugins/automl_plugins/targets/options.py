@@ -10,6 +10,7 @@ from typing import Any
 from automl.errors import UsageError
 
 _LONGEST_NAME = 40
+_STAY = ("port", "namespace", "context", "start")
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -27,6 +28,15 @@ def check_options(target: str, known: Sequence[str], given: Iterable[str]) -> No
                 f"expected an option of the target {target!r} ({', '.join(known)}), found "
                 f"{name!r}; {meant}"
             )
+
+
+def check_update_options(target: str, known: Sequence[str], given: Iterable[str]) -> None:
+    """Checks that a target knows all options that an update is given; where it answers stays.
+
+    Raises:
+        UsageError: If one is unknown, or says where.
+    """
+    check_options(target, [name for name in known if name not in _STAY], given)
 
 
 def object_name(deployment: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import typing
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +12,9 @@ from automl.errors import UsageError
 from automl.manifest import Manifest
 from automl.plugins import load_runtime
 from automl_plugins.targets.options import choice
+
+_RUNTIME = "AUTOML_MODEL_SERVER_RUNTIME"
+"""What says to the model server, which has this process' environment, what it computes with."""
 
 
 def chosen_precision(options: Mapping[str, Any]) -> Precision:
@@ -34,10 +38,11 @@ def check_precision(request: DeployRequest) -> None:
     if wanted == "float32":
         return
     against = Manifest.read(request.model_path).against_bfloat16()
-    if not against and wanted not in load_runtime().precisions:
-        against = "this machine has no bfloat16 to compute in"
+    if not against:
+        runtime = load_runtime(os.environ.get(_RUNTIME, ""))
+        against = "" if wanted in runtime.precisions else f"{runtime.name} has no {wanted} here"
     if against:
         raise UsageError(
-            f"expected a model that can be computed in {wanted}, found that {against}; leave "
-            f"precision out."
+            f"expected a model that can be computed in {wanted}, found that {against}; take "
+            f"--set precision=float32."
         )

@@ -34,7 +34,7 @@ class TfServingTarget(LocalTarget):
     would listen on every address of the machine, so that it gets a UNIX socket and no port.
 
     Options: `server`, its gRPC address as `HOST:PORT`; or `binary`, the program (by default
-    `tensorflow_model_server` on the PATH); and those of `local`.
+    `tensorflow_model_server` on the PATH); `port` and `timeout` as for `local`.
     """
 
     name = "tf-serving"

@@ -18,6 +18,7 @@ from automl.errors import DeploymentError
 from automl_plugins.targets.options import timeout
 from automl_plugins.targets.plan import POLL, tell, write_plan
 from automl_plugins.targets.ports import HOST, free_port
+from automl_plugins.targets.precision import chosen_precision
 from automl_plugins.targets.processes import Detached, stop
 from automl_plugins.targets.readiness import check_answers, ready_seconds, wait_until_ready
 from automl_plugins.targets.servers import planned_gateway, start_seconds
@@ -86,6 +87,7 @@ def update(
     new = {
         **state,
         "generation": generation,
+        "precision": chosen_precision(request.options),
         "processes": [each.to_state() for each in (*behind, gateway)],
     }
     request.took_over({**new, "others": [process.to_state() for process in old]})

@@ -77,6 +77,21 @@ def test_what_is_only_written_says_what_is_missing(versions: Workspace) -> None:
     assert not updated.exists()
 
 
+@pytest.mark.usefixtures("no_tools")
+def test_an_update_keeps_the_options_that_it_is_not_given(versions: Workspace) -> None:
+    def base(deployment: Deployment) -> str:
+        build = content(deployment)["services"]["model-server"]["build"]
+        return (deployment.directory / build["context"] / "Dockerfile").read_text().split()[1]
+
+    deployment = deploy("colours", "shop", "compose", versions, server_image="mine:1")
+    assert base(deployment.update()) == "mine:1"
+    updated = deployment.update(server="openvino")
+    assert base(updated).startswith("openvino/")
+    assert base(updated.update(1)).startswith("openvino/")
+    with pytest.raises(UsageError, match=r"\(timeout, server, server_image\), found 'port'"):
+        updated.update(port=9000)
+
+
 @pytest.mark.parametrize(
     ("name", "options", "message"),
     [

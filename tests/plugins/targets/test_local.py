@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import psutil
 import pytest
 
 from automl.components import DeployRequest
 from automl.errors import DeploymentError, UsageError
+from automl.export.reference import patterns, write_reference
 from automl.plugins import load_runtime
 from automl.registry import Model
 from automl_plugins.targets.local import LocalTarget
@@ -26,7 +28,7 @@ from automl_plugins.targets.ports import bound, free_port
 from automl_plugins.targets.processes import Detached
 from automl_plugins.targets.rotation import LARGEST
 
-HAS_BFLOAT16 = "bfloat16" in load_runtime("openvino").precisions
+HAS_BFLOAT16 = "bfloat16" in load_runtime().precisions
 ALLOWED = {"bfloat16": {"largest_difference": 0.001, "same_class": 1.0, "allowed": True}}
 NOT_ALLOWED = {"bfloat16": {"largest_difference": 0.25, "same_class": 0.5, "allowed": False}}
 
@@ -148,11 +150,17 @@ def test_what_ends_is_started_again(request_: DeployRequest) -> None:
 def versions(request_: DeployRequest, colour_model: Model, tmp_path_factory: Any) -> Any:
     """Returns a maker of versions that say of themselves whether they may be in bfloat16."""
     models = tmp_path_factory.mktemp("models")
+    pictures = {"images": patterns(colour_model.manifest.height, colour_model.manifest.width)}
+    model = load_runtime("openvino").load(colour_model.path)
+    reference = model.predict("serving_default", pictures)["probabilities"]
 
-    def version(number: int, parity: Mapping[str, Any], **options: Any) -> DeployRequest:
+    def version(
+        number: int, parity: Mapping[str, Any], moved: float = 0.0, **options: Any
+    ) -> DeployRequest:
         path = models / str(number)
         shutil.copytree(colour_model.path, path)
         dataclasses.replace(colour_model.manifest, version=number, parity=parity).write(path)
+        write_reference(path, (reference + moved).astype(np.float32))
         return dataclasses.replace(request_, model_path=path, version=number, options=options)
 
     return version
@@ -161,12 +169,12 @@ def versions(request_: DeployRequest, colour_model: Model, tmp_path_factory: Any
 @pytest.mark.parametrize(
     ("parity", "why"),
     [
-        (NOT_ALLOWED, "bfloat16 changed a probability by 0.25 at its export; leave precision out"),
+        (NOT_ALLOWED, "bfloat16 changed a probability by 0.25 at its export; take --set precis"),
         ({}, "its export has not measured bfloat16"),
         pytest.param(
             ALLOWED,
-            "this machine has no bfloat16",
-            marks=pytest.mark.skipif(HAS_BFLOAT16, reason="this processor computes in bfloat16"),
+            "has no bfloat16 here",
+            marks=pytest.mark.skipif(HAS_BFLOAT16, reason="this machine computes in bfloat16"),
         ),
     ],
 )
@@ -177,23 +185,39 @@ def test_bfloat16_is_refused_where_it_cannot_be(versions: Any, parity: Any, why:
     assert list(request.directory.iterdir()) == []
 
 
-@pytest.mark.skipif(not HAS_BFLOAT16, reason="this processor does not compute in bfloat16")
-def test_bfloat16_stays_until_another_precision_is_asked_for(versions: Any) -> None:
+def test_so_it_is_by_a_runtime_without_it(versions: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AUTOML_MODEL_SERVER_RUNTIME", "tensorflow")
+    with pytest.raises(UsageError, match="found that tensorflow has no bfloat16 here"):
+        LocalTarget().deploy(versions(1, ALLOWED, precision="bfloat16"))
+
+
+@pytest.mark.skipif(not HAS_BFLOAT16, reason="this machine does not compute in bfloat16")
+def test_a_precision_stays_until_another_takes_over(versions: Any) -> None:
     target = LocalTarget()
     first = versions(1, ALLOWED, precision="bfloat16")
 
     def said(suffix: str) -> str:
         return (first.directory / f"model-server{suffix}.log").read_text()
 
+    remembered: list[Mapping[str, Any]] = []
     service = target.deploy(first)
     try:
         assert "is computed in bfloat16" in said("")
-        # A version that does not allow it is no reason to go on with the old one.
-        service = target.update(versions(2, NOT_ALLOWED), service.state)
-        assert "is computed in float32, as bfloat16 changed a probability by 0.25" in said("-2")
-        service = target.update(versions(3, ALLOWED), service.state)
-        assert "is computed in bfloat16" in said("-3")
-        service = target.update(versions(4, ALLOWED, precision="float32"), service.state)
+        with pytest.raises(UsageError, match="bfloat16 changed a probability"):
+            target.update(versions(2, NOT_ALLOWED), service.state)
+        with pytest.raises(UsageError, match=r"\(precision, timeout\), found 'port'"):
+            target.update(versions(3, ALLOWED, port=9000), service.state)
+        # In bfloat16 answers may be 0.05 from the export's, and in float32 they may not.
+        moved = versions(4, ALLOWED, 0.05, precision="float32")
+        moved = dataclasses.replace(moved, remember=remembered.append)
+        with pytest.raises(DeploymentError, match=r"differ by 0\.05; export it again"):
+            target.update(moved, service.state)
+        service = target.update(versions(5, ALLOWED, 0.05), remembered[-1])
+        assert "is computed in bfloat16" in said("-2")
+        with pytest.raises(DeploymentError, match=r"differ by 0\.2; take --set precision=float32"):
+            target.update(versions(6, ALLOWED, 0.2), service.state)
+        service = target.update(versions(7, NOT_ALLOWED, precision="float32"), service.state)
+        service = target.update(versions(8, ALLOWED), service.state)
         assert "computed in" not in said("-4")
     finally:
         target.delete(service.state)
