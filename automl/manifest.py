@@ -105,7 +105,7 @@ class Manifest:
         if measured.get("allowed") is True:
             return ""
         difference = measured.get("largest_difference")
-        by = f"{difference:.2g}" if isinstance(difference, float) else "too much"
+        by = f"{difference:.3g}" if isinstance(difference, float) else "too much"
         return f"bfloat16 changed a probability by {by} at its export"
 
     def write(self, version_directory: Path) -> None:

@@ -111,7 +111,8 @@ def update(
     It comes up beside the one that serves, and must score as it did when it was exported. Then it
     takes over: address and key stay, and no request is lost. Otherwise what served goes on.
 
-    It can be the same version with other options. Those of the target that are not named stay.
+    With --version it can be the same version with other options of the target, of which those that
+    are not named stay.
     """
     from automl.deployment import get_deployment
 

@@ -16,6 +16,9 @@ from click.core import ParameterSource
 
 from automl.errors import UsageError
 
+_OF_ANY_TARGET = frozenset({"self", "model", "name", "target", "version", "workspace"})
+"""What deployments are told beside their target's options."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -105,7 +108,12 @@ def target_options(settings: Sequence[str]) -> dict[str, str]:
     Raises:
         UsageError: If one is put wrongly.
     """
-    return assignments(settings, "precision=bfloat16")
+    options = assignments(settings, "precision=bfloat16")
+    for name in options.keys() & _OF_ANY_TARGET:
+        raise UsageError(
+            f"expected an option of the target with --set, found {name!r}; see --help."
+        )
+    return options
 
 
 def json_option(function: F) -> F:

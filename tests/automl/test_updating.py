@@ -151,17 +151,25 @@ def test_update_as_it_is_typed(
     }
 
 
+@pytest.mark.parametrize(
+    ("setting", "message"),
+    [
+        ("port=9000", "that an update can change (precision, timeout), found 'port'"),
+        ("version=1", "expected an option of the target with --set, found 'version'"),
+        ("timeout=soon", "expected a number of seconds above 0 for timeout, found 'soon'"),
+    ],
+)
 @pytest.mark.usefixtures("served")
-def test_an_update_cannot_move_a_deployment(
-    workspace: Workspace, capsys: pytest.CaptureFixture[str]
+def test_what_an_update_cannot_set_is_refused(
+    workspace: Workspace, capsys: pytest.CaptureFixture[str], setting: str, message: str
 ) -> None:
     from automl.cli.main import main
 
     with pytest.raises(SystemExit) as left:
-        main(["deployments", "update", "colours", "--set", "port=9000",
+        main(["deployments", "update", "colours", "--set", setting,
               "--workspace", str(workspace.root)])  # fmt: skip
     assert left.value.code == 2
-    assert "(precision, timeout), found 'port'" in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert get_deployment("colours", workspace).status() == "ready"
 
 

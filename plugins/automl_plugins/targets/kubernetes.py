@@ -28,7 +28,7 @@ from automl_plugins.targets.options import (
     truth,
 )
 from automl_plugins.targets.readiness import check_answers, ready_seconds, wait_until_ready
-from automl_plugins.targets.scaling import chosen_scale
+from automl_plugins.targets.scaling import check_update_scale, chosen_scale
 from automl_plugins.targets.tools import (
     NOT_STARTED,
     NOT_WANTED,
@@ -108,6 +108,7 @@ class KubernetesTarget(Target):
     def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
         """Checks the version on a pod of its own before it replaces those that answer."""
         check_update_options(self.name, self.options, request.options)
+        check_update_scale(request.options, state["options"])
         kept = {**state["options"], "context": state["context"]}
         options = updated_options(kept, request.options)
         state = {**state, "options": _kept(options)}

@@ -23,9 +23,9 @@ from automl_plugins.targets.options import (
     object_name,
     timeout,
 )
-from automl_plugins.targets.plan import write_plan
+from automl_plugins.targets.plan import REREAD, write_plan
 from automl_plugins.targets.ports import HOST, gateway_socket
-from automl_plugins.targets.precision import check_precision, chosen_precision
+from automl_plugins.targets.precision import check_precision
 from automl_plugins.targets.processes import Detached, stop
 from automl_plugins.targets.readiness import (
     check_answers,
@@ -49,6 +49,16 @@ class LocalTarget(Target):
 
     name = "local"
     options: Sequence[str] = ("port", "precision", "timeout")
+    kept: Sequence[str] = ("precision",)
+    """Those that hold for later versions, too."""
+
+    def chosen(self, given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the options of a service: those given, and of those kept the rest.
+
+        Raises:
+            UsageError: If one is put wrongly.
+        """
+        return {**kept, **given}
 
     def servers(self, request: DeployRequest, port: int, generation: int) -> list[Detached]:
         """Returns what is to run, not started yet: the gateway last, at `port`.
@@ -63,6 +73,7 @@ class LocalTarget(Target):
     def deploy(self, request: DeployRequest) -> DeployedService:
         """Starts both servers and returns when the gateway says that it is ready."""
         check_options(self.name, self.options, request.options)
+        request = replace(request, options=self.chosen(request.options, {}))
         check_precision(request)
         began = time.monotonic()
         with gateway_socket(number(request.options, "port")) as holder:
@@ -76,7 +87,7 @@ class LocalTarget(Target):
                 return {
                     "url": url,
                     "generation": 1,
-                    "precision": chosen_precision(request.options),
+                    "options": self._kept(request.options),
                     "plan": str(plan),
                     "supervisor": supervisor.to_state(),
                     "processes": [each.to_state() for each in (*behind, gateway)],
@@ -93,7 +104,7 @@ class LocalTarget(Target):
                 check_answers(url, request)
                 # Not before: what does not come up at first is an error to tell, not to repeat.
                 write_plan(plan, [*behind, gateway])
-                supervisor = supervisor.start(holder.fileno())
+                supervisor = supervisor.start(holder.fileno(), held={REREAD})
             except BaseException:
                 _take_down(supervisor, [*behind, gateway], grace=0)
                 raise
@@ -101,15 +112,12 @@ class LocalTarget(Target):
         return DeployedService(url, state(), seconds | ready_seconds(began))
 
     def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
-        """Starts the new version's servers, and gives them the gateway's socket.
-
-        Where no precision is asked for, it stays.
-        """
+        """Starts the new version's servers, and gives them the gateway's socket."""
         check_update_options(self.name, self.options, request.options)
-        kept = {"precision": state.get("precision", "float32")}
-        request = replace(request, options={**kept, **request.options})
+        chosen = self.chosen(request.options, state.get("options", {}))
+        request = replace(request, options=chosen)
         check_precision(request)
-        return update(request, state, self.servers)
+        return update(request, state, self.servers, self._kept(chosen))
 
     def status(self, state: Mapping[str, Any]) -> str:
         """Looks at the processes first, since a port may be anyone's."""
@@ -136,6 +144,9 @@ class LocalTarget(Target):
         object_name(request.name)  # which is part of an image's
         server = MODEL_SERVERS["tf-serving"]
         return build(request, images_of(request, server), server)
+
+    def _kept(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in options.items() if name in self.kept}
 
 
 def _take_down(supervisor: Detached | None, servers: Sequence[Detached], grace: float) -> None:

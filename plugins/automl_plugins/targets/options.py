@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from automl.errors import UsageError
@@ -14,29 +14,32 @@ _STAY = ("port", "namespace", "context", "start")
 _BOOLEANS = {"true": True, "false": False}
 
 
-def check_options(target: str, known: Sequence[str], given: Iterable[str]) -> None:
-    """Checks that a target knows all options that it is given.
+def check_options(target: str, known: Sequence[str], given: Mapping[str, Any]) -> None:
+    """Checks that a target knows all options that it is given, and that `timeout` is a time.
 
     Raises:
-        UsageError: If one is unknown.
+        UsageError: If one is unknown, or it is none.
     """
+    _check(f"an option of the target {target!r}", known, given)
+
+
+def check_update_options(target: str, known: Sequence[str], given: Mapping[str, Any]) -> None:
+    """Checks likewise what an update is given, which leaves the service where it is.
+
+    Raises:
+        UsageError: If one is unknown or stays, or `timeout` is no time.
+    """
+    changing = [name for name in known if name not in _STAY]
+    _check(f"an option of the target {target!r} that an update can change", changing, given)
+
+
+def _check(what: str, known: Sequence[str], given: Mapping[str, Any]) -> None:
     for name in given:
         if name not in known:
             near = difflib.get_close_matches(name, known, n=1)
             meant = f"did you mean {near[0]!r}?" if near else "leave it out."
-            raise UsageError(
-                f"expected an option of the target {target!r} ({', '.join(known)}), found "
-                f"{name!r}; {meant}"
-            )
-
-
-def check_update_options(target: str, known: Sequence[str], given: Iterable[str]) -> None:
-    """Checks that a target knows all options that an update is given; where it answers stays.
-
-    Raises:
-        UsageError: If one is unknown, or says where.
-    """
-    check_options(target, [name for name in known if name not in _STAY], given)
+            raise UsageError(f"expected {what} ({', '.join(known)}), found {name!r}; {meant}")
+    timeout(given, 1.0)
 
 
 def object_name(deployment: str) -> str:

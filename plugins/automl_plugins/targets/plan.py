@@ -13,6 +13,9 @@ import psutil
 from automl.files import write_json
 from automl_plugins.targets.processes import Detached
 
+REREAD = signal.SIGHUP
+"""It has a supervisor read its plan again."""
+
 POLL = 0.5
 """The seconds between two looks of the supervisor."""
 
@@ -32,4 +35,4 @@ def tell(supervisor: Detached) -> None:
     process = supervisor.find()
     if process is not None:
         with contextlib.suppress(psutil.Error):
-            process.send_signal(signal.SIGHUP)
+            process.send_signal(REREAD)

@@ -11,7 +11,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -50,7 +50,9 @@ class Detached:
         """Returns JSON values."""
         return {**asdict(self), "command": list(self.command)}
 
-    def start(self, listening: int | None = None) -> Detached:
+    def start(
+        self, listening: int | None = None, held: Collection[signal.Signals] = ()
+    ) -> Detached:
         """Starts it in a session of its own, with no input, its output appended to the log.
 
         `os.posix_spawn` and not `subprocess.Popen`, which complains when it is dropped while its
@@ -59,6 +61,7 @@ class Detached:
         Args:
             listening: The descriptor of a socket that the process gets, and is told of by
                 `AUTOML_LISTEN_FD`.
+            held: Signals that wait until the process lets them through.
 
         Returns:
             The process with its id.
@@ -82,7 +85,7 @@ class Detached:
                 environment,
                 file_actions=actions,
                 setsid=True,
-                setsigmask=(),
+                setsigmask=held,
                 setsigdef=(signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE),
             )
         _wait_for_command_line(pid)

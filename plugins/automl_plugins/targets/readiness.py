@@ -95,7 +95,7 @@ def check_answers(url: str, request: DeployRequest) -> None:
         default=0.0,
     )
     precision = chosen_precision(request.options)
-    if not difference <= LARGEST_DIFFERENCE[precision]:
+    if difference > LARGEST_DIFFERENCE[precision]:
         mended = "export it again" if precision == "float32" else "take --set precision=float32"
         raise DeploymentError(
             f"expected {what} to score as it did when it was exported, found probabilities that "

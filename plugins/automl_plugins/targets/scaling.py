@@ -13,6 +13,9 @@ _LOAD = 70
 """The part of the processors that pods ask for at which there are enough of them, in percent."""
 
 
+_AUTOSCALED = ("min_replicas", "max_replicas")
+
+
 @dataclass(frozen=True)
 class Scale:
     """How many pods there are: `replicas`, or between `least` and `most` by their load."""
@@ -40,6 +43,24 @@ def chosen_scale(options: Mapping[str, Any]) -> Scale:
             f"{most or 'none'}; correct them."
         )
     return Scale(1, least or 1, most)
+
+
+def check_update_scale(given: Mapping[str, Any], kept: Mapping[str, Any]) -> None:
+    """Checks that an update neither begins nor ends autoscaling.
+
+    An autoscaler in the cluster would not go by being left out of the manifests.
+
+    Raises:
+        UsageError: If it does.
+    """
+    scaled = "max_replicas" in kept
+    found = [name for name in given if name in (("replicas",) if scaled else _AUTOSCALED)]
+    if found:
+        raise UsageError(
+            f"expected an update to leave whether the number of pods follows the load, found "
+            f"{found[0]} where it {'does' if scaled else 'does not'}; delete the deployment and "
+            f"deploy anew."
+        )
 
 
 def autoscaler(scale: Scale, deployment: str) -> tuple[str, str, dict[str, Any]]:

@@ -18,7 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from automl_plugins.targets.plan import POLL, read_plan
+from automl_plugins.targets.plan import POLL, REREAD, read_plan
 from automl_plugins.targets.processes import LISTEN_FD, Detached
 from automl_plugins.targets.rotation import rotate
 
@@ -32,7 +32,9 @@ def main() -> None:
     stop, reread = threading.Event(), threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    signal.signal(signal.SIGHUP, lambda *_: reread.set())
+    signal.signal(REREAD, lambda *_: reread.set())
+    # It was held until now: it would have ended a process that was still coming up.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {REREAD})
     listening = int(os.environ.pop(LISTEN_FD))
     os.set_inheritable(listening, False)
     plan = Path(sys.argv[1])

@@ -6,14 +6,12 @@ import os
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from automl.components import DeployedService, DeployRequest
+from automl.components import DeployRequest
 from automl.errors import UsageError
 from automl_plugins.targets.local import LocalTarget
-from automl_plugins.targets.options import check_options
 from automl_plugins.targets.processes import Detached
 from automl_plugins.targets.servers import beside, planned_gateway, planned_model_server
 
@@ -39,6 +37,7 @@ class TfServingTarget(LocalTarget):
 
     name = "tf-serving"
     options: Sequence[str] = ("server", "binary", "port", "timeout")
+    kept: Sequence[str] = _CHOICES
 
     def servers(self, request: DeployRequest, port: int, generation: int) -> list[Detached]:
         """Returns the gateway, and the model server before it where that is started, too."""
@@ -53,31 +52,14 @@ class TfServingTarget(LocalTarget):
             planned_gateway(request, "gateway", f"unix:{path}", port, generation, *beside()),
         ]
 
-    def deploy(self, request: DeployRequest) -> DeployedService:
-        """Starts what is to run and returns when the gateway says that the server has the version.
+    def chosen(self, given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+        """Returns the options of a service, of which one says where the model server is.
 
         Raises:
             UsageError: If there is no such program and no address, or both are given.
-            DeploymentError: As for `local`.
         """
-        check_options(self.name, self.options, request.options)
-        chosen = _chosen(request.options)
-        service = super().deploy(replace(request, options={**request.options, **chosen}))
-        return DeployedService(service.url, {**service.state, **chosen}, service.seconds)
-
-    def update(self, request: DeployRequest, state: Mapping[str, Any]) -> DeployedService:
-        """Starts a gateway for another version, and the program again if it was started here.
-
-        Raises:
-            UsageError: If a program or an address is given that cannot be.
-            DeploymentError: As for `local`.
-        """
-        before = {name: state[name] for name in _CHOICES if name in state}
-        given = request.options.keys() & set(_CHOICES)
-        chosen = _chosen(request.options) if given else before
-        others = {name: value for name, value in state.items() if name not in _CHOICES}
-        service = super().update(replace(request, options={**request.options, **chosen}), others)
-        return DeployedService(service.url, {**service.state, **chosen}, service.seconds)
+        options = {**given} if given.keys() & set(self.kept) else {**kept, **given}
+        return {**options, **_chosen(options)}
 
 
 def _chosen(options: Mapping[str, Any]) -> dict[str, str]:

@@ -18,7 +18,6 @@ from automl.errors import DeploymentError
 from automl_plugins.targets.options import timeout
 from automl_plugins.targets.plan import POLL, tell, write_plan
 from automl_plugins.targets.ports import HOST, free_port
-from automl_plugins.targets.precision import chosen_precision
 from automl_plugins.targets.processes import Detached, stop
 from automl_plugins.targets.readiness import check_answers, ready_seconds, wait_until_ready
 from automl_plugins.targets.servers import planned_gateway, start_seconds
@@ -34,6 +33,7 @@ def update(
     request: DeployRequest,
     state: Mapping[str, Any],
     planned: Callable[[DeployRequest, int, int], list[Detached]],
+    kept: Mapping[str, Any],
 ) -> DeployedService:
     """Replaces the version that `state` describes by the one of `request`.
 
@@ -41,6 +41,7 @@ def update(
         request: The new version.
         state: What the deployment last remembered.
         planned: Returns what is to run for a request, a port and a generation, the gateway last.
+        kept: The options to remember once it has taken over.
 
     Raises:
         DeploymentError: If it does not come up or answers wrongly; the old one goes on then.
@@ -87,7 +88,7 @@ def update(
     new = {
         **state,
         "generation": generation,
-        "precision": chosen_precision(request.options),
+        "options": kept,
         "processes": [each.to_state() for each in (*behind, gateway)],
     }
     request.took_over({**new, "others": [process.to_state() for process in old]})

@@ -88,7 +88,7 @@ def test_an_update_keeps_the_options_that_it_is_not_given(versions: Workspace) -
     updated = deployment.update(server="openvino")
     assert base(updated).startswith("openvino/")
     assert base(updated.update(1)).startswith("openvino/")
-    with pytest.raises(UsageError, match=r"\(timeout, server, server_image\), found 'port'"):
+    with pytest.raises(UsageError, match=r"change \(timeout, server, server_image\), found 'port'"):
         updated.update(port=9000)
 
 

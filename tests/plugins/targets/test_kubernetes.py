@@ -67,6 +67,30 @@ def test_the_objects_belong_together(versions: Workspace) -> None:
 
 
 @pytest.mark.usefixtures("no_tools")
+def test_an_update_keeps_the_options_that_it_is_not_given(versions: Workspace) -> None:
+    deployment = deploy("colours", "shop", "kubernetes", versions, replicas=3, namespace="ml")
+    updated = deployment.update(server="openvino", replicas="4")
+    again = updated.update(1)
+    assert again.url == "http://automl-shop.ml.svc"
+    pods = objects(again)["Deployment"]
+    assert pods["spec"]["replicas"] == 4
+    assert pods["spec"]["template"]["spec"]["initContainers"][0]["command"] == ["/ovms/bin/ovms"]
+    for fixed in ("namespace", "context", "start"):
+        with pytest.raises(UsageError, match=f"an update can change .*found {fixed!r}"):
+            deployment.update(**{fixed: "x"})
+
+
+@pytest.mark.parametrize(
+    ("first", "then"), [({"min_replicas": 1, "max_replicas": 4}, "replicas"), ({}, "max_replicas")]
+)
+@pytest.mark.usefixtures("no_tools")
+def test_what_counts_the_pods_stays(versions: Workspace, first: dict[str, int], then: str) -> None:
+    deployment = deploy("colours", "shop", "kubernetes", versions, **first)
+    with pytest.raises(UsageError, match="whether the number of pods follows the load"):
+        deployment.update(**{then: 6})
+
+
+@pytest.mark.usefixtures("no_tools")
 def test_pods_may_do_nothing_else(versions: Workspace) -> None:
     pod = objects(deploy("colours", "shop", "kubernetes", versions))["Deployment"]["spec"][
         "template"

@@ -205,7 +205,7 @@ def test_a_precision_stays_until_another_takes_over(versions: Any) -> None:
         assert "is computed in bfloat16" in said("")
         with pytest.raises(UsageError, match="bfloat16 changed a probability"):
             target.update(versions(2, NOT_ALLOWED), service.state)
-        with pytest.raises(UsageError, match=r"\(precision, timeout\), found 'port'"):
+        with pytest.raises(UsageError, match=r"change \(precision, timeout\), found 'port'"):
             target.update(versions(3, ALLOWED, port=9000), service.state)
         # In bfloat16 answers may be 0.05 from the export's, and in float32 they may not.
         moved = versions(4, ALLOWED, 0.05, precision="float32")

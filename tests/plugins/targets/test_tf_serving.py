@@ -18,7 +18,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from automl.deployment import deploy, list_deployments
+from automl.deployment import deploy, get_deployment, list_deployments
 from automl.errors import DeploymentError, UsageError
 from automl.manifest import Manifest
 from automl.registry import Model, register, staging
@@ -109,6 +109,17 @@ def test_the_program_is_started_and_watched(
     assert updated.status() == "ready"
     updated.delete()
     assert not server.is_running() or server.status() == psutil.STATUS_ZOMBIE
+
+
+def test_an_update_that_fails_at_once_leaves_what_was(workspace: Workspace) -> None:
+    """Even while the supervisor, which is told of it, is still coming up."""
+    binary = script("automl-model-server")
+    deployment = deploy("colours", None, "tf-serving", workspace, version=1, binary=binary)
+    with pytest.raises(DeploymentError, match=r"ready within 0\.01 s"):
+        deployment.update(timeout=0.01)
+    assert get_deployment("colours", workspace).state == {**deployment.state, "others": []}
+    updated = deployment.update()
+    assert (updated.version, updated.status()) == (2, "ready")
 
 
 REAL = os.environ.get("TF_SERVING_URL")
