@@ -9,7 +9,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +34,8 @@ NOT_ALLOWED = {"bfloat16": {"largest_difference": 0.25, "same_class": 0.5, "allo
 
 
 @pytest.fixture
-def request_(colour_model: Model, tmp_path: Path) -> DeployRequest:
-    return DeployRequest(
+def request_(colour_model: Model, tmp_path: Path) -> Iterator[DeployRequest]:
+    yield DeployRequest(
         name="colours",
         model="colours",
         model_path=colour_model.path,
@@ -43,6 +43,8 @@ def request_(colour_model: Model, tmp_path: Path) -> DeployRequest:
         key="secret",
         directory=tmp_path,
     )
+    for process in running(tmp_path):  # of a test that failed
+        process.kill()
 
 
 def running(directory: Path) -> list[psutil.Process]:
