@@ -51,7 +51,7 @@ PEERS = Path(__file__).with_name("peers")
 LOOP, TENSORFLOW = "bare loop", "fastapi_tensorflow"
 BATCHING = ("fastapi_openvino", "litserve_openvino", "bentoml_openvino")
 LEAST = {LOOP: 0.75, TENSORFLOW: 2.0, **dict.fromkeys(BATCHING, 1.0)}
-CLOSE: Mapping[Precision, float] = {"float32": 1e-3, "bfloat16": 0.02}
+CLOSE = {"float32": 1e-3, "bfloat16": 0.02}
 """How far the peers' probabilities may be from the loop's."""
 
 Measure = Callable[[float], float]
@@ -81,8 +81,7 @@ def main() -> None:
         others: dict[str, Way] = {LOOP: lambda: contextlib.nullcontext(loop)}
         for name in (TENSORFLOW, *BATCHING) if arguments.python else ():
             peer = Peer(name, arguments.python, told)
-            close = CLOSE[arguments.precision]
-            others[name] = functools.partial(peer.running, wrk, pictures[0], expected, close)
+            others[name] = functools.partial(peer.running, wrk, pictures[0], expected)
         show(compared(ours, others, arguments.seconds, arguments.turns, arguments.rounds))
 
 
@@ -159,9 +158,7 @@ class Peer:
         self._url = f"http://127.0.0.1:{self._port}/{path}"
 
     @contextlib.contextmanager
-    def running(
-        self, wrk: Wrk, picture: bytes, expected: list[float], close: float
-    ) -> Iterator[Measure]:
+    def running(self, wrk: Wrk, picture: bytes, expected: list[float]) -> Iterator[Measure]:
         """Starts it, and waits until it scores a picture as expected."""
         with tempfile.TemporaryDirectory() as place:
             # Its environment has no automl, of which it needs the decoder.
@@ -171,14 +168,12 @@ class Peer:
             with (Path(place) / "log").open("w+") as log:
                 process = psutil.Popen(command, env=told, stdout=log, stderr=log)
                 try:
-                    self._check(process, picture, expected, close, log)
+                    self._check(process, picture, expected, log)
                     yield asked(self._url, wrk)
                 finally:
                     self._end(process)
 
-    def _check(
-        self, process: Any, picture: bytes, expected: list[float], close: float, log: IO[str]
-    ) -> None:
+    def _check(self, process: Any, picture: bytes, expected: list[float], log: IO[str]) -> None:
         end = time.monotonic() + STARTING
         answer = None
         while answer is None and time.monotonic() < end and process.poll() is None:
@@ -192,7 +187,7 @@ class Peer:
             said = log.read()[-2000:] if answer is None else answer.text[:200]
             sys.exit(f"expected {self._name} to score, found: {said}")
         found = np.ravel(answer.json())
-        if not np.allclose(found, expected, atol=close):
+        if not np.allclose(found, expected, atol=CLOSE[self._told["PRECISION"]]):
             sys.exit(f"expected {self._name} to score as the loop, found {found}; mend it.")
 
     def _end(self, process: Any) -> None:

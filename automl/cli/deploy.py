@@ -79,15 +79,14 @@ def command(
     from automl.registry import load_model
     from automl.workspace import Workspace
 
-    flags: dict[str, Any] = {
-        "port": port,
-        "replicas": replicas,
-        "min_replicas": min_replicas,
-        "max_replicas": max_replicas,
-        "timeout": timeout,
-    }
-    given = {flag: value for flag, value in flags.items() if value is not None}
-    options = {**target_options(settings), **given}
+    options = target_options(
+        settings,
+        port=port,
+        replicas=replicas,
+        min_replicas=min_replicas,
+        max_replicas=max_replicas,
+        timeout=timeout,
+    )
     place = Workspace.find(workspace)
     opened = load_model(model, version, place)
     if not as_json:

@@ -116,9 +116,7 @@ def update(
     """
     from automl.deployment import get_deployment
 
-    options: dict[str, Any] = target_options(settings)
-    if timeout is not None:
-        options["timeout"] = timeout
+    options = target_options(settings, timeout=timeout)
     found = get_deployment(name, workspace)
     with signals_as_exits():
         done = found.update(version, **options)

@@ -102,8 +102,8 @@ def target_option(function: F) -> F:
     )(function)
 
 
-def target_options(settings: Sequence[str]) -> dict[str, str]:
-    """Returns what `--set` says of a target.
+def target_options(settings: Sequence[str], **flags: Any) -> dict[str, Any]:
+    """Returns what `--set` says of a target, and the flags of their own that are not `None`.
 
     Raises:
         UsageError: If one is put wrongly.
@@ -113,7 +113,7 @@ def target_options(settings: Sequence[str]) -> dict[str, str]:
         raise UsageError(
             f"expected an option of the target with --set, found {name!r}; see --help."
         )
-    return options
+    return {**options, **{flag: value for flag, value in flags.items() if value is not None}}
 
 
 def json_option(function: F) -> F:

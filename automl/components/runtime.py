@@ -85,6 +85,10 @@ class Runtime(abc.ABC):
         """What `load` can compute in on this machine: float32, and what else there is."""
         return frozenset({"float32"})
 
+    def against(self, precision: Precision) -> str:
+        """Returns what it has against computing in `precision` on this machine, if anything."""
+        return "" if precision in self.precisions else f"{self.name} has no {precision} here"
+
     @abc.abstractmethod
     def load(self, path: Path, precision: Precision = "float32") -> LoadedModel:
         """Loads the SavedModel in the folder `path`.

@@ -29,6 +29,7 @@ from automl_plugins.targets.keys import write_keys
 from automl_plugins.targets.options import (
     check_options,
     check_update_options,
+    kept_options,
     number,
     object_name,
     timeout,
@@ -69,7 +70,7 @@ class ComposeTarget(Target):
         with gateway_socket(number(request.options, "port")) as holder:
             port = holder.getsockname()[1]
         state = {"url": f"http://{HOST}:{port}", "port": port, "started": False,
-                 "options": _kept(request.options)}  # fmt: skip
+                 "options": kept_options(request.options)}  # fmt: skip
         images, server = _write_contexts(request, request.options)
         path = request.directory / _FILE
         write_yaml(path, compose_file(request, _project(request), images, server, port))
@@ -87,7 +88,7 @@ class ComposeTarget(Target):
         """Checks the version in containers of its own before it replaces those that answer."""
         check_update_options(self.name, self.options, request.options)
         options = updated_options(state["options"], request.options)
-        state = {**state, "options": _kept(options)}
+        state = {**state, "options": kept_options(options)}
         project = _project(request)
         path = request.directory / _FILE
         if state["started"]:
@@ -179,11 +180,6 @@ def _write_contexts(
     )
     give_to(write_keys(request), keys_owner())
     return images, server
-
-
-def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the options that hold for later versions, too."""
-    return {name: value for name, value in options.items() if name in ("server", "server_image")}
 
 
 def _project(request: DeployRequest) -> str:

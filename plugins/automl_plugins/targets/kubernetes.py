@@ -22,6 +22,7 @@ from automl_plugins.targets.manifests import TRIAL, Service
 from automl_plugins.targets.options import (
     check_options,
     check_update_options,
+    kept_options,
     object_name,
     text,
     timeout,
@@ -75,7 +76,7 @@ class KubernetesTarget(Target):
         missing = "" if truth(request.options, "start") else NOT_WANTED
         url = _url(service, cluster)
         state = {"name": service.name, "namespace": cluster.namespace, "started": False,
-                 "options": _kept(request.options), "context": cluster.context}  # fmt: skip
+                 "options": kept_options(request.options), "context": cluster.context}  # fmt: skip
         write_contexts(request, service.images, service.server)
         self._write(service)
         missing = missing or missing_for_kubernetes(request.options)
@@ -111,7 +112,7 @@ class KubernetesTarget(Target):
         check_update_scale(request.options, state["options"])
         kept = {**state["options"], "context": state["context"]}
         options = updated_options(kept, request.options)
-        state = {**state, "options": _kept(options)}
+        state = {**state, "options": kept_options(options)}
         service, cluster = self._plan(request, options)
         url = _url(service, cluster)
         write_contexts(request, service.images, service.server)
@@ -228,11 +229,6 @@ class KubernetesTarget(Target):
         with cluster.forwarded(name) as url:
             wait_until_ready(url, [], most)
             check_answers(url, request)
-
-
-def _kept(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the options that hold for later versions, too."""
-    return {name: value for name, value in options.items() if name not in ("start", "timeout")}
 
 
 def _url(service: Service, cluster: Kubectl) -> str:

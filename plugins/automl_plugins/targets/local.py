@@ -19,6 +19,7 @@ from automl_plugins.targets.images import build, images_of
 from automl_plugins.targets.options import (
     check_options,
     check_update_options,
+    kept_options,
     number,
     object_name,
     timeout,
@@ -49,8 +50,6 @@ class LocalTarget(Target):
 
     name = "local"
     options: Sequence[str] = ("port", "precision", "timeout")
-    kept: Sequence[str] = ("precision",)
-    """Those that hold for later versions, too."""
 
     def chosen(self, given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
         """Returns the options of a service: those given, and of those kept the rest.
@@ -87,7 +86,7 @@ class LocalTarget(Target):
                 return {
                     "url": url,
                     "generation": 1,
-                    "options": self._kept(request.options),
+                    "options": kept_options(request.options),
                     "plan": str(plan),
                     "supervisor": supervisor.to_state(),
                     "processes": [each.to_state() for each in (*behind, gateway)],
@@ -117,7 +116,7 @@ class LocalTarget(Target):
         chosen = self.chosen(request.options, state.get("options", {}))
         request = replace(request, options=chosen)
         check_precision(request)
-        return update(request, state, self.servers, self._kept(chosen))
+        return update(request, state, self.servers)
 
     def status(self, state: Mapping[str, Any]) -> str:
         """Looks at the processes first, since a port may be anyone's."""
@@ -144,9 +143,6 @@ class LocalTarget(Target):
         object_name(request.name)  # which is part of an image's
         server = MODEL_SERVERS["tf-serving"]
         return build(request, images_of(request, server), server)
-
-    def _kept(self, options: Mapping[str, Any]) -> dict[str, Any]:
-        return {name: value for name, value in options.items() if name in self.kept}
 
 
 def _take_down(supervisor: Detached | None, servers: Sequence[Detached], grace: float) -> None:

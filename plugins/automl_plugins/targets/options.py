@@ -11,6 +11,7 @@ from automl.errors import UsageError
 
 _LONGEST_NAME = 40
 _STAY = ("port", "namespace", "context", "start")
+_OF_ONE_VERSION = ("port", "start", "timeout")
 _BOOLEANS = {"true": True, "false": False}
 
 
@@ -40,6 +41,11 @@ def _check(what: str, known: Sequence[str], given: Mapping[str, Any]) -> None:
             meant = f"did you mean {near[0]!r}?" if near else "leave it out."
             raise UsageError(f"expected {what} ({', '.join(known)}), found {name!r}; {meant}")
     timeout(given, 1.0)
+
+
+def kept_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Returns the options that hold for later versions, too."""
+    return {name: value for name, value in options.items() if name not in _OF_ONE_VERSION}
 
 
 def object_name(deployment: str) -> str:

@@ -38,9 +38,7 @@ def check_precision(request: DeployRequest) -> None:
     if wanted == "float32":
         return
     against = Manifest.read(request.model_path).against_bfloat16()
-    if not against:
-        runtime = load_runtime(os.environ.get(_RUNTIME, ""))
-        against = "" if wanted in runtime.precisions else f"{runtime.name} has no {wanted} here"
+    against = against or load_runtime(os.environ.get(_RUNTIME, "")).against(wanted)
     if against:
         raise UsageError(
             f"expected a model that can be computed in {wanted}, found that {against}; take "

@@ -12,7 +12,6 @@ from automl_plugins.targets.options import number
 _LOAD = 70
 """The part of the processors that pods ask for at which there are enough of them, in percent."""
 
-
 _AUTOSCALED = ("min_replicas", "max_replicas")
 
 

@@ -37,7 +37,6 @@ class TfServingTarget(LocalTarget):
 
     name = "tf-serving"
     options: Sequence[str] = ("server", "binary", "port", "timeout")
-    kept: Sequence[str] = _CHOICES
 
     def servers(self, request: DeployRequest, port: int, generation: int) -> list[Detached]:
         """Returns the gateway, and the model server before it where that is started, too."""
@@ -58,7 +57,7 @@ class TfServingTarget(LocalTarget):
         Raises:
             UsageError: If there is no such program and no address, or both are given.
         """
-        options = {**given} if given.keys() & set(self.kept) else {**kept, **given}
+        options = {**given} if given.keys() & set(_CHOICES) else {**kept, **given}
         return {**options, **_chosen(options)}
 
 

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from automl.components import DeployedService, DeployRequest
 from automl.errors import DeploymentError
-from automl_plugins.targets.options import timeout
+from automl_plugins.targets.options import kept_options, timeout
 from automl_plugins.targets.plan import POLL, tell, write_plan
 from automl_plugins.targets.ports import HOST, free_port
 from automl_plugins.targets.processes import Detached, stop
@@ -33,7 +33,6 @@ def update(
     request: DeployRequest,
     state: Mapping[str, Any],
     planned: Callable[[DeployRequest, int, int], list[Detached]],
-    kept: Mapping[str, Any],
 ) -> DeployedService:
     """Replaces the version that `state` describes by the one of `request`.
 
@@ -41,7 +40,6 @@ def update(
         request: The new version.
         state: What the deployment last remembered.
         planned: Returns what is to run for a request, a port and a generation, the gateway last.
-        kept: The options to remember once it has taken over.
 
     Raises:
         DeploymentError: If it does not come up or answers wrongly; the old one goes on then.
@@ -88,7 +86,7 @@ def update(
     new = {
         **state,
         "generation": generation,
-        "options": kept,
+        "options": kept_options(request.options),
         "processes": [each.to_state() for each in (*behind, gateway)],
     }
     request.took_over({**new, "others": [process.to_state() for process in old]})

@@ -25,9 +25,7 @@ def precision_of(path: Path, wanted: Precision, runtime: Runtime) -> Precision:
     """
     if wanted == "float32":
         return "float32"
-    against = _against(path) or (
-        "" if wanted in runtime.precisions else f"{runtime.name} has no {wanted} here"
-    )
+    against = _against(path) or runtime.against(wanted)
     if against:
         logger.warning("%s is computed in float32, as %s", path, against)
         return "float32"
